@@ -1,0 +1,1 @@
+"""Consultation booking for small clinics."""

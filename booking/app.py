@@ -1,0 +1,95 @@
+"""The one place that knows all parts."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Flask
+from flask_babel import Babel
+from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from booking import cli, logs
+from booking.messages.mail import Renderer
+from booking.messages.transports import Transport, transport_from_url
+from booking.models.database import db, install_engine_hooks
+from booking.services.appointments import House
+from booking.services.links import Keys
+from booking.settings import Settings
+from booking.web import api, errors, filters, gate, ops, patient, public, signin, staff
+from booking.web.limits import limiter
+from booking.web.state import Booking
+
+ROOT = Path(__file__).parent.parent
+LARGEST_BODY = 64 * 1024
+
+
+def utc_now() -> datetime:
+    """The clock of real life."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    transport: Transport | None = None,
+) -> Flask:
+    """Build the service.
+
+    Args:
+        clock: Gives the present instant, in UTC.
+        transport: Takes the mails; by default what `settings.smtp_url` names.
+    """
+    app = Flask("booking", root_path=str(ROOT / "booking"), template_folder=ROOT / "templates")
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        TRUSTED_HOSTS=settings.hosts,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        MAX_FORM_PARTS=50,
+        RATELIMIT_ENABLED=settings.rate_limits,
+        RATELIMIT_HEADERS_ENABLED=False,
+    )
+    signin.configure(app, settings)
+    app.extensions["booking"] = Booking(
+        settings=settings,
+        clock=clock,
+        transport=transport or transport_from_url(settings.smtp_url),
+        renderer=Renderer(ROOT / "templates"),
+        house=House(Keys(settings.secret_key), settings.undo, limits=settings.rate_limits),
+    )
+    logs.install(app)
+    _install_database(app)
+    gate.install(app)
+    errors.install(app)
+    filters.install(app)
+    Babel(app)
+    limiter.init_app(app)
+    signin.install(app)
+    for module in (public, patient, api, staff, ops):
+        app.register_blueprint(module.bp)
+    signin.csrf.exempt(api.bp)  # it reads no cookie
+    for view in (public.book, patient.cancel, patient.reschedule):
+        # Their forms check the token themselves, so that an expired one loses nothing typed.
+        signin.csrf.exempt(view)
+    cli.install(app)
+    if settings.proxies:
+        hops = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _engine_options(settings: Settings) -> dict[str, object]:
+    options: dict[str, object] = {"hide_parameters": True}
+    if settings.sqlite_path is None:
+        options |= {"pool_pre_ping": True, "pool_size": settings.web_threads, "max_overflow": 4}
+    return options
+
+
+def _install_database(app: Flask) -> None:
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+    with app.app_context():
+        install_engine_hooks(db.engine)

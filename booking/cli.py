@@ -1,0 +1,80 @@
+"""Commands, each a thin layer over one use case."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask_security.utils import hash_password
+
+from booking import serve
+from booking import worker as delivery
+from booking.models.database import transaction
+from booking.services.accounts import SHORTEST_PASSWORD, AccountExists, create_user
+from booking.services.clinic_file import (
+    ClinicExists,
+    ClinicFileError,
+    read_clinic_file,
+    store_clinic,
+)
+
+
+def install(app: Flask) -> None:
+    """Put our commands beside Flask's own."""
+    for command in (serve_command, worker_command, load_clinic, create_user_command, seed_demo):
+        app.cli.add_command(command)
+
+
+@click.command("serve")
+def serve_command() -> None:
+    """Migrate, then run the web server and the delivery worker until told to stop."""
+    sys.exit(serve.serve(_app()))
+
+
+@click.command("worker")
+def worker_command() -> None:
+    """Run a delivery worker; any number may run."""
+    delivery.run(_app())
+
+
+@click.command("load-clinic")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def load_clinic(path: Path) -> None:
+    """Write the clinic described in PATH (TOML) into an empty database."""
+    try:
+        file = read_clinic_file(path.read_text(encoding="utf-8"))
+        with transaction() as session:
+            store_clinic(session, file)
+    except ClinicFileError as error:
+        raise click.ClickException(str(error)) from error
+    except ClinicExists:
+        raise click.ClickException("The database holds a clinic already.") from None
+    click.echo(f"{file.clinic.name}: {len(file.services)} services can be booked.")
+
+
+@click.command("create-user")
+@click.argument("email")
+@click.password_option(help=f"At least {SHORTEST_PASSWORD} characters; asked for if not given.")
+def create_user_command(email: str, password: str) -> None:
+    """Let a member of staff sign in."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise click.ClickException(f"The password needs at least {SHORTEST_PASSWORD} characters.")
+    if "@" not in email or not email.isascii():
+        raise click.ClickException("That is not an email address.")
+    try:
+        with transaction() as session:
+            create_user(session, email, hash_password(password), now=datetime.now(UTC))
+    except AccountExists:
+        raise click.ClickException("That address has an account already.") from None
+    click.echo(f"{email} can sign in.")
+
+
+@click.command("seed-demo")
+def seed_demo() -> None:
+    """Fill an empty database with the demo clinic."""
+    click.echo("Filled." if serve.seed_demo(_app()) else "The database holds a clinic already.")
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]

@@ -1,0 +1,1 @@
+"""From an appointment to an invitation in somebody's mailbox."""

@@ -1,0 +1,69 @@
+"""What a message needs to know: plain values, so that rendering never reads the database.
+
+Values that identify a person or open a door stay out of ``repr`` and so out of logs.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Mode = Literal["in_person", "video", "phone"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClinicFacts:
+    """Who writes."""
+
+    name: str
+    """A neutral name: it stands in the mail's From and in the calendar."""
+
+    phone: str
+
+    address_of_mail: str
+    """The one steady mailbox that is From and ORGANIZER, and that somebody reads."""
+
+    timezone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppointmentFacts:
+    """What is told to a patient.
+
+    The practitioner's name is not among it: it can be looked up and tells the speciality.
+    """
+
+    uid: str = field(repr=False)
+    """A bare random UUID, the secret that an answer must know (RFC 7986 §5.3)."""
+
+    sequence: int
+    start: datetime
+    end: datetime
+    created_at: datetime
+    updated_at: datetime
+    mode: Mode
+
+    title: str = "Appointment"
+    """The event's neutral title."""
+
+    location: str = ""
+    """One line of street address; empty unless the mode is ``in_person``."""
+
+    video_url: str | None = field(default=None, repr=False)
+    patient_address: str = field(repr=False)
+    patient_timezone: str
+
+    partstat: str = "NEEDS-ACTION"
+    """The answer heard so far (RFC 5545 §3.2.12)."""
+
+    manage_url: str = field(repr=False)
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeFacts:
+    """What is told to staff and practitioners by mail: a time and a link, no patient."""
+
+    staff_url: str
+    start: datetime
+    end: datetime
+    timezone: str

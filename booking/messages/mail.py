@@ -1,0 +1,239 @@
+"""From an appointment to the bytes of a mail (RFC 5322, RFC 6047)."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.header import Header
+from email.message import MIMEPart
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from uuid import uuid4
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from . import invitation
+from .facts import AppointmentFacts, ClinicFacts, NoticeFacts
+from .hygiene import header_text, one_line, plain_address, web_address
+from .wording import (
+    day_text,
+    hours_text,
+    local_times,
+    short_when,
+    where_text,
+    zone_name,
+    zones_differ,
+)
+
+_METHODS: dict[str, tuple[str, Callable[..., bytes]]] = {
+    "confirmed": ("REQUEST", invitation.request),
+    "rescheduled": ("REQUEST", invitation.request),
+    "cancelled": ("CANCEL", invitation.cancellation),
+}
+PATIENT_KINDS = frozenset(_METHODS)
+NOTICE_KINDS = frozenset({"notice_booked", "notice_rescheduled", "notice_cancelled"})
+
+_POLICY = SMTP.clone(cte_type="7bit")
+_LINE = 78
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9._-]+@[A-Za-z0-9.-]+>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """One mail to one person, ready for the wire."""
+
+    sender: str
+    recipient: str = field(repr=False)
+    message_id: str
+
+    content: bytes = field(repr=False)
+    """The whole message with CRLF line ends, in ASCII."""
+
+
+def new_message_id(domain: str) -> str:
+    """A random Message-ID; it never contains the UID, since mail logs keep it."""
+    return f"<{uuid4().hex}@{domain}>"
+
+
+class Renderer:
+    """Turns facts into mails, with the templates of one folder."""
+
+    def __init__(self, templates: Path) -> None:
+        """Read templates from `templates`, the folder that has ``email/`` in it."""
+        self._environment = Environment(
+            loader=FileSystemLoader(templates),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def compose_patient(
+        self,
+        kind: str,
+        clinic: ClinicFacts,
+        appointment: AppointmentFacts,
+        *,
+        message_id: str,
+        stamp: datetime,
+        sent_at: datetime,
+    ) -> Mail:
+        """The patient's mail with the invitation in it, twice the same bytes (RFC 6047 §2).
+
+        Raises:
+            ValueError: if the kind is unknown, or a header or address would be unsafe.
+        """
+        if kind not in PATIENT_KINDS:
+            raise ValueError(f"There is no mail to patients called {kind!r}.")
+        method, render = _METHODS[kind]
+        calendar = render(clinic, appointment, stamp=stamp)
+        subject, text, html = self._texts(kind, _patient_context(clinic, appointment))
+        alternatives = _multipart("alternative", *_bodies(text, html), _inline(calendar, method))
+        body = _multipart("mixed", alternatives, _attachment(calendar))
+        return _mail(clinic, appointment.patient_address, message_id, subject, sent_at, body)
+
+    def compose_notice(
+        self,
+        kind: str,
+        clinic: ClinicFacts,
+        notice: NoticeFacts,
+        *,
+        recipient: str,
+        message_id: str,
+        sent_at: datetime,
+    ) -> Mail:
+        """The mail that sends staff to their page: a time, a link, no patient.
+
+        Raises:
+            ValueError: if the kind is unknown, or a header or address would be unsafe.
+        """
+        if kind not in NOTICE_KINDS:
+            raise ValueError(f"There is no notice called {kind!r}.")
+        subject, text, html = self._texts(kind, _notice_context(clinic, notice))
+        body = _multipart("alternative", *_bodies(text, html))
+        return _mail(clinic, recipient, message_id, subject, sent_at, body)
+
+    def _texts(self, kind: str, context: dict[str, object]) -> tuple[str, str, str]:
+        """Subject, plain text and HTML of one message."""
+        subject = self._render(kind, "subject.txt", context).strip()
+        context = {**context, "subject": subject}
+        text = self._render(kind, "body.txt", context).strip() + "\n"
+        return subject, text, self._render(kind, "body.html", context)
+
+    def _render(self, kind: str, part: str, context: dict[str, object]) -> str:
+        return self._environment.get_template(f"email/{kind}/{part}").render(context)
+
+
+def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict[str, object]:
+    zone = appointment.patient_timezone
+    when = short_when(appointment.start, zone)
+    if zones_differ(zone, clinic.timezone, appointment.start):
+        when = f"{when}, {zone_name(zone, appointment.start)}"
+    return {
+        "clinic_name": one_line(clinic.name),
+        "clinic_phone": one_line(clinic.phone),
+        "short_when": when,
+        "times": local_times(clinic, appointment),
+        "mode": appointment.mode,
+        "where": one_line(where_text(appointment)),
+        "video_url": web_address(appointment.video_url),
+        "manage_url": web_address(appointment.manage_url),
+    }
+
+
+def _notice_context(clinic: ClinicFacts, notice: NoticeFacts) -> dict[str, object]:
+    return {
+        "clinic_name": one_line(clinic.name),
+        "short_when": short_when(notice.start, notice.timezone),
+        "day": day_text(notice.start, notice.timezone),
+        "hours": hours_text(notice.start, notice.end, notice.timezone),
+        "zone": zone_name(notice.timezone, notice.start),
+        "staff_url": web_address(notice.staff_url),
+    }
+
+
+def _bodies(text: str, html: str) -> tuple[MIMEPart, MIMEPart]:
+    plain, rich = MIMEPart(_POLICY), MIMEPart(_POLICY)
+    plain.set_content(text, cte="quoted-printable")
+    rich.set_content(html, subtype="html", cte="quoted-printable")
+    return plain, rich
+
+
+def _inline(calendar: bytes, method: str) -> MIMEPart:
+    """The copy that calendar apps act on: no Content-Disposition, no Content-ID."""
+    part = MIMEPart(_POLICY)
+    params = {"charset": "utf-8", "method": method}
+    part.set_content(calendar, maintype="text", subtype="calendar", params=params)
+    return part
+
+
+def _attachment(calendar: bytes) -> MIMEPart:
+    """The copy to keep; not a second text/calendar, which would show two bars."""
+    part = MIMEPart(_POLICY)
+    part.set_content(
+        calendar,
+        maintype="application",
+        subtype="ics",
+        params={"name": "invite.ics"},
+        disposition="attachment",
+        filename="invite.ics",
+    )
+    return part
+
+
+def _multipart(subtype: str, *parts: MIMEPart) -> MIMEPart:
+    whole = MIMEPart(_POLICY)
+    whole["Content-Type"] = f"multipart/{subtype}"
+    for part in parts:
+        whole.attach(part)
+    return whole
+
+
+def _mail(
+    clinic: ClinicFacts,
+    recipient: str,
+    message_id: str,
+    subject: str,
+    sent_at: datetime,
+    body: MIMEPart,
+) -> Mail:
+    """Put the headers above the body.
+
+    They are written here and not by the email package: it loses the quotes of a long
+    display name with a comma in it, and folds long Message-IDs into encoded words.
+    """
+    sender = plain_address(clinic.address_of_mail)
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise ValueError("A Message-ID is not of the form <letters@domain>.")
+    headers = {
+        "From": _mailbox(clinic.name, sender),
+        "To": plain_address(recipient),
+        "Subject": _unstructured(subject),
+        "Date": format_datetime(sent_at),
+        "Message-ID": message_id,
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+    }
+    block = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    content = block.encode("ascii") + body.as_bytes()
+    return Mail(sender=sender, recipient=recipient, message_id=message_id, content=content)
+
+
+def _mailbox(name: str, address: str) -> str:
+    """Name and address, the name quoted (RFC 5322 §3.4) or in encoded words (RFC 2047 §5)."""
+    if header_text(name).isascii() and len(name) < _LINE // 2:
+        escaped = name.replace("\\", r"\\").replace('"', r"\"")
+        return f'"{escaped}" <{address}>'
+    return f"{_encoded_words(name, 'From')}\r\n <{address}>"
+
+
+def _unstructured(text: str) -> str:
+    if header_text(text).isascii() and len(f"Subject: {text}") <= _LINE:
+        return text
+    return _encoded_words(text, "Subject")
+
+
+def _encoded_words(text: str, header: str) -> str:
+    """Encoded words of at most 75 characters, one per line, split between characters."""
+    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")

@@ -1,0 +1,258 @@
+"""What the clinic has and when it is open: places, people, rooms, services, hours."""
+
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, String, Table
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from booking.domain.openings import WeeklyHours
+from booking.domain.slots import BookingRules
+from booking.domain.timeline import Span
+from booking.models.base import Base
+
+
+class Clinic(Base):
+    """The clinic itself: one row, with the words and numbers that its pages and mails show."""
+
+    __tablename__ = "clinic"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    name: Mapped[str] = mapped_column(String(100))
+    """Shown on pages."""
+    neutral_name: Mapped[str] = mapped_column(String(100))
+    """Shown in mails and calendars: it must not tell what the clinic treats."""
+    timezone: Mapped[str] = mapped_column(String(64))
+    country: Mapped[str] = mapped_column(String(2))
+    """ISO 3166-1: whose public holidays close the clinic, whose phone numbers need no prefix."""
+    region: Mapped[str | None] = mapped_column(String(8))
+    phone: Mapped[str] = mapped_column(String(32))
+    staff_email: Mapped[str | None] = mapped_column(String(254))
+    """Where the front desk is told of changes; without patient data."""
+    crisis_text: Mapped[str] = mapped_column(String(300))
+    crisis_phone: Mapped[str] = mapped_column(String(32))
+    exit_url: Mapped[str] = mapped_column(String(300))
+    """The neutral site that "Exit this page" opens."""
+    appointments_per_contact: Mapped[int] = mapped_column(default=2)
+    """How many coming appointments one e-mail address or phone number may hold."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Location(Base):
+    """A place where patients are met."""
+
+    __tablename__ = "location"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    address: Mapped[str] = mapped_column(String(300))
+    """One line, as an envelope would have it."""
+    directions: Mapped[str] = mapped_column(String(1000), default="")
+
+
+class ResourceKind(StrEnum):
+    """What an appointment takes (iCalendar CUTYPE: INDIVIDUAL, ROOM)."""
+
+    PRACTITIONER = "practitioner"
+    ROOM = "room"
+
+
+class Resource(Base):
+    """What an appointment takes: a practitioner or a room. Two appointments never share it."""
+
+    __tablename__ = "resource"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[ResourceKind] = mapped_column(String(16))
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    active: Mapped[bool] = mapped_column(default=True)
+    location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id"))
+
+    __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 (SQLAlchemy's name)
+
+
+class Practitioner(Resource):
+    """Who sees patients."""
+
+    __mapper_args__ = {"polymorphic_identity": ResourceKind.PRACTITIONER}  # noqa: RUF012
+
+    title: Mapped[str | None] = mapped_column(String(100))
+    email: Mapped[str | None] = mapped_column(String(254))
+    """Where the practitioner is told of changes; without patient data."""
+
+
+class Room(Resource):
+    """Where an in-person appointment takes place."""
+
+    __mapper_args__ = {"polymorphic_identity": ResourceKind.ROOM}  # noqa: RUF012
+
+
+class Mode(StrEnum):
+    """How patient and practitioner meet."""
+
+    IN_PERSON = "in_person"
+    VIDEO = "video"
+    PHONE = "phone"
+
+
+class Visibility(StrEnum):
+    """Who can find a service."""
+
+    PUBLIC = "public"
+    LINK = "link"
+    STAFF = "staff"
+
+
+service_resource = Table(
+    "service_resource",
+    Base.metadata,
+    Column("service_id", ForeignKey("healthcare_service.id", ondelete="CASCADE"), primary_key=True),
+    Column("resource_id", ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_service_resource_resource_id", "resource_id"),
+)
+
+
+class HealthcareService(Base):
+    """What can be booked, and by which rules (FHIR HealthcareService)."""
+
+    __tablename__ = "healthcare_service"
+    __table_args__ = (
+        CheckConstraint("duration > 0 AND step > 0", name="positive"),
+        CheckConstraint(
+            "buffer_before >= 0 AND buffer_after >= 0"
+            " AND buffer_before + duration + buffer_after <= 1440",
+            name="within_a_day",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    summary: Mapped[str] = mapped_column(String(300), default="")
+    preparation: Mapped[str] = mapped_column(String(2000), default="")
+    """How to prepare: the clinic's own words, on the appointment's page only."""
+    event_title: Mapped[str] = mapped_column(String(60), default="Appointment")
+    """What a shared calendar will show: neutral."""
+    mode: Mapped[Mode] = mapped_column(String(16))
+    location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id"))
+    video_url: Mapped[str | None] = mapped_column(String(300))
+    visibility: Mapped[Visibility] = mapped_column(String(8), default=Visibility.PUBLIC)
+    position: Mapped[int] = mapped_column(default=0)
+
+    duration: Mapped[timedelta]
+    step: Mapped[timedelta]
+    buffer_before: Mapped[timedelta] = mapped_column(default=timedelta())
+    buffer_after: Mapped[timedelta] = mapped_column(default=timedelta())
+    minimum_notice: Mapped[timedelta] = mapped_column(default=timedelta(hours=12))
+    booking_horizon: Mapped[timedelta] = mapped_column(default=timedelta(days=60))
+    change_cutoff: Mapped[timedelta] = mapped_column(default=timedelta(hours=2))
+    """Patients may move or cancel until this long before the start."""
+    daily_cap: Mapped[int | None]
+    """How many of this service a day may hold, all practitioners together."""
+
+    location: Mapped[Location | None] = relationship(lazy="joined")
+    resources: Mapped[list[Resource]] = relationship(
+        secondary=service_resource, order_by=Resource.id, lazy="selectin"
+    )
+
+    @property
+    def practitioners(self) -> list[Practitioner]:
+        """Who offers the service, in a steady order; those on file but not active are left out."""
+        return [each for each in self.resources if isinstance(each, Practitioner) and each.active]
+
+    @property
+    def rooms(self) -> list[Room]:
+        """The rooms of which an appointment takes one; empty where none is needed."""
+        return [each for each in self.resources if isinstance(each, Room) and each.active]
+
+    @property
+    def needs_room(self) -> bool:
+        """A service that lists rooms takes one, also when all of them are out of use."""
+        return any(isinstance(each, Room) for each in self.resources)
+
+    @property
+    def rules(self) -> BookingRules:
+        return BookingRules(
+            duration=self.duration,
+            step=self.step,
+            buffer_before=self.buffer_before,
+            buffer_after=self.buffer_after,
+            minimum_notice=self.minimum_notice,
+            booking_horizon=self.booking_horizon,
+        )
+
+
+class OpeningHours(Base):
+    """A weekly rule on the wall clock; valid on one date only, it is an extra opening."""
+
+    __tablename__ = "opening_hours"
+    __table_args__ = (CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    resource_id: Mapped[int] = mapped_column(
+        ForeignKey("resource.id", ondelete="CASCADE"), index=True
+    )
+    weekday: Mapped[int]
+    opens: Mapped[time]
+    closes: Mapped[time]
+    valid_from: Mapped[date | None]
+    valid_until: Mapped[date | None]
+    """The last day on which the rule holds."""
+
+    breaks: Mapped[list["OpeningBreak"]] = relationship(
+        lazy="joined", cascade="all, delete-orphan", order_by="OpeningBreak.begins"
+    )
+
+    @property
+    def rule(self) -> WeeklyHours:
+        return WeeklyHours(
+            weekday=self.weekday,
+            opens=self.opens,
+            closes=self.closes,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+            breaks=tuple((each.begins, each.ends) for each in self.breaks),
+        )
+
+
+class OpeningBreak(Base):
+    """A pause inside opening hours, on the wall clock."""
+
+    __tablename__ = "opening_break"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    opening_hours_id: Mapped[int] = mapped_column(
+        ForeignKey("opening_hours.id", ondelete="CASCADE"), index=True
+    )
+    begins: Mapped[time]
+    ends: Mapped[time]
+
+
+class Closure(Base):
+    """An exception that closes the clinic, or one practitioner or room (FHIR notAvailable)."""
+
+    __tablename__ = "closure"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="in_order"),
+        Index("ix_closure_ends_at_resource_id", "ends_at", "resource_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    resource_id: Mapped[int | None] = mapped_column(
+        ForeignKey("resource.id", ondelete="CASCADE"), index=True
+    )
+    """Nobody: the whole clinic."""
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    """For staff only."""
+
+    @property
+    def span(self) -> Span:
+        return Span(self.starts_at, self.ends_at)

@@ -1,0 +1,122 @@
+"""The database: its connection habits, and the one way to write to it."""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from booking.models.base import Base
+
+db = SQLAlchemy(metadata=Base.metadata)
+
+PATIENCE = 5.0
+"""Seconds that a writer waits for its turn before the request is answered with 503."""
+
+SQLITE_PRAGMAS = (
+    f"busy_timeout={int(PATIENCE * 1000)}",
+    "journal_mode=WAL",
+    "synchronous=FULL",  # an acknowledged booking survives a power cut
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "secure_delete=ON",  # what is erased leaves no bytes behind
+)
+
+
+class Busy(Exception):
+    """Others have been writing for longer than we wait."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One use case, all or nothing: the only place that commits.
+
+    What the request has read before is forgotten, so that a rule is judged on what holds now.
+    On SQLite the write lock is taken at once: a deferred one is refused halfway.
+
+    Raises:
+        Busy: if the lock could not be had in time. Nothing was written.
+    """
+    session = db.session()
+    session.rollback()
+    with _turn(session.get_bind()):
+        try:
+            connection = session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            _limit_waiting(connection)
+            yield session
+            session.commit()
+        except OperationalError as error:
+            session.rollback()
+            if is_busy(error):
+                raise Busy from error
+            raise
+        except BaseException:
+            session.rollback()
+            raise
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Whether the database refused only because others hold it."""
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return sqlstate in ("55P03", "57014", "53300") or "locked" in str(error.orig)
+
+
+def install_engine_hooks(engine: Engine) -> None:
+    """Give every connection its pragmas, and let us choose how a transaction begins."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy begins below; the driver must not
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _limit_waiting(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{int(PATIENCE * 1000)}ms'"))
+
+
+@contextmanager
+def _turn(bind: Engine | Connection) -> Iterator[None]:
+    """Queue SQLite's writers on a side file.
+
+    SQLite's own busy handler sleeps ever longer and so starves who waits longest; a short,
+    even poll gives everybody the same chance.
+
+    Raises:
+        Busy: after `PATIENCE` seconds.
+    """
+    database = bind.engine.url.database
+    if bind.dialect.name != "sqlite" or not database:
+        yield
+        return
+    descriptor = os.open(f"{database}.writer", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        _lock(descriptor, time.monotonic() + PATIENCE)
+        yield
+    finally:
+        os.close(descriptor)  # closing gives the lock back
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Busy from None
+            time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 (spreads out the writers)

@@ -1,0 +1,136 @@
+"""What staff look at: the coming days, and what wants a person's attention."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm.strategy_options import _AbstractLoad
+
+from booking.domain.lifecycle import Status
+from booking.domain.openings import local_day
+from booking.models import (
+    Appointment,
+    AppointmentEvent,
+    Audience,
+    HealthcareService,
+    Heartbeat,
+    OwedMessage,
+    Practitioner,
+    SentMessage,
+)
+
+DAYS_AHEAD = 14
+LATE = timedelta(minutes=2)
+"""A message that waits longer than this is worth a word to staff."""
+
+
+def upcoming(
+    session: Session,
+    first: date,
+    zone: ZoneInfo,
+    *,
+    practitioner: str | None = None,
+    days: int = DAYS_AHEAD,
+) -> dict[date, list[Appointment]]:
+    """The appointments of some days from `first` on, by local day; cancelled ones left out."""
+    start = local_day(first, zone).start
+    until = local_day(first + timedelta(days=days), zone).start
+    query = (
+        select(Appointment)
+        .where(
+            Appointment.start_at >= start,
+            Appointment.start_at < until,
+            Appointment.status != Status.CANCELLED,
+        )
+        .order_by(Appointment.start_at, Appointment.id)
+        .options(*_with_names())
+    )
+    if practitioner:
+        query = query.join(Appointment.practitioner).where(Practitioner.slug == practitioner)
+    found: dict[date, list[Appointment]] = {}
+    for appointment in session.scalars(query):
+        day = appointment.start_at.astimezone(zone).date()
+        found.setdefault(day, []).append(appointment)
+    return found
+
+
+def not_reached(session: Session) -> Sequence[OwedMessage]:
+    """Messages to patients that could not be delivered and that nobody has dealt with yet."""
+    query = (
+        select(OwedMessage)
+        .where(
+            OwedMessage.failed_at.is_not(None),
+            OwedMessage.handled_at.is_(None),
+            OwedMessage.audience == Audience.PATIENT,
+        )
+        .order_by(OwedMessage.failed_at)
+        .options(joinedload(OwedMessage.appointment).options(*_with_names()))
+    )
+    return session.scalars(query).all()
+
+
+def waiting_since(session: Session, *, now: datetime) -> datetime | None:
+    """Since when the oldest message has been due, if that is longer than it should be."""
+    query = _due_before(now - LATE).order_by(OwedMessage.due_at).limit(1)
+    return session.scalar(query)
+
+
+def relay_trouble(session: Session) -> Heartbeat | None:
+    """The worker's last word, where the relay refuses everything."""
+    heart = session.get(Heartbeat, "worker")
+    return heart if heart and heart.relay_down_since else None
+
+
+def practitioners(session: Session) -> Sequence[Practitioner]:
+    """All who see patients, by name."""
+    query = select(Practitioner).where(Practitioner.active).order_by(Practitioner.name)
+    return session.scalars(query).all()
+
+
+def history(session: Session, appointment: Appointment) -> Sequence[AppointmentEvent]:
+    """What happened to an appointment, oldest first."""
+    query = select(AppointmentEvent).where(AppointmentEvent.appointment_id == appointment.id)
+    return session.scalars(query.order_by(AppointmentEvent.id)).all()
+
+
+def messages(session: Session, appointment: Appointment) -> Sequence[OwedMessage]:
+    """The messages that an appointment owes or owed, oldest first."""
+    query = select(OwedMessage).where(OwedMessage.appointment_id == appointment.id)
+    return session.scalars(query.order_by(OwedMessage.id)).all()
+
+
+def sent_copy(session: Session, appointment: Appointment, message: int) -> SentMessage | None:
+    """The sealed mail of one of the appointment's own messages, as it left."""
+    query = (
+        select(SentMessage)
+        .join(OwedMessage, OwedMessage.id == SentMessage.outbox_id)
+        .where(OwedMessage.id == message, OwedMessage.appointment_id == appointment.id)
+    )
+    return session.scalar(query)
+
+
+def mark_handled(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Take an appointment off the "not reached" list."""
+    query = select(OwedMessage).where(
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.failed_at.is_not(None),
+        OwedMessage.handled_at.is_(None),
+    )
+    for message in session.scalars(query):
+        message.handled_at = now
+
+
+def _due_before(instant: datetime) -> Select[datetime]:
+    return select(OwedMessage.due_at).where(
+        OwedMessage.settled_at.is_(None), OwedMessage.due_at < instant
+    )
+
+
+def _with_names() -> tuple[_AbstractLoad, ...]:
+    return (
+        joinedload(Appointment.service).lazyload(HealthcareService.resources),
+        selectinload(Appointment.practitioner),
+        selectinload(Appointment.room),
+    )

@@ -1,0 +1,245 @@
+"""Which times are free: the one question that the pages, the API and a booking all ask."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_ as either
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import OCCUPYING
+from booking.domain.openings import Opening, WeeklyHours, local_day, openings
+from booking.domain.public_holidays import public_holidays
+from booking.domain.slots import (
+    BookingRules,
+    Slot,
+    bookable_window,
+    combine,
+    grid_of,
+    room_starts,
+    starts,
+)
+from booking.domain.timeline import Span, Timeline
+from booking.models import Appointment, Clinic, Closure, HealthcareService, Occupancy, OpeningHours
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Diary:
+    """All that decides when a service can be booked over a run of the clinic's days."""
+
+    rules: BookingRules
+    zone: ZoneInfo
+    now: datetime
+    span: Span
+    """The days in question; what lies around them was loaded too, a day on each side."""
+    bounds: Span
+    hours: Mapping[int, Sequence[WeeklyHours]]
+    """Weekly hours per practitioner; the keys are all who are asked for."""
+    rooms: Sequence[int] | None
+    closed: Mapping[int | None, Sequence[Span]]
+    """Closures per resource; under None those of the whole clinic."""
+    taken: Mapping[int, Sequence[Span]]
+    full_days: Sequence[Span]
+    """Days that hold as many appointments of the service as its cap allows."""
+
+    def slots(self, span: Span | None = None) -> list[Slot]:
+        """The slots that begin within `span`, or within all the days of the diary."""
+        window = self.span if span is None else span
+        by_practitioner = {
+            practitioner: (self._starts(practitioner) - self._full).window(
+                window.start, window.until
+            )
+            for practitioner in self.hours
+        }
+        return combine(by_practitioner, self._room_starts, self.rules.duration)
+
+    def _starts(self, practitioner: int) -> Timeline:
+        first, last = self._local(self.bounds.start), self._local(self.bounds.until - DAY / 2)
+        opened = openings(self.hours[practitioner], first, last, self.zone)
+        closed = self._closed(practitioner) | self._closed(None)
+        return starts(
+            self.rules,
+            hours=self._timeline(_spans(opened)) - closed,
+            grid=grid_of(
+                opened, self.rules.step, origin=self.bounds.start, until=self.bounds.until
+            ),
+            taken=self._taken(practitioner),
+            now=self.now,
+        )
+
+    @cached_property
+    def _room_starts(self) -> list[Timeline] | None:
+        if self.rooms is None:
+            return None
+        return [
+            room_starts(self.rules, taken=self._taken(room), closed=self._closed(room))
+            for room in self.rooms
+        ]
+
+    def rooms_free_at(self, start: datetime) -> list[int]:
+        """The rooms that an appointment beginning then could take."""
+        return [
+            room
+            for room, free in zip(self.rooms or (), self._room_starts or (), strict=True)
+            if start in free
+        ]
+
+    @cached_property
+    def _full(self) -> Timeline:
+        return self._timeline(self.full_days)
+
+    def _taken(self, resource: int) -> Timeline:
+        return self._timeline(self.taken.get(resource, ()))
+
+    def _closed(self, resource: int | None) -> Timeline:
+        return self._timeline(self.closed.get(resource, ()))
+
+    def _timeline(self, spans: Iterable[Span]) -> Timeline:
+        return Timeline.over(self.bounds.start, self.bounds.until, spans)
+
+    def _local(self, instant: datetime) -> date:
+        return instant.astimezone(self.zone).date()
+
+
+def load_diary(
+    session: Session,
+    clinic: Clinic,
+    service: HealthcareService,
+    span: Span,
+    *,
+    now: datetime,
+    practitioners: Sequence[int] | None = None,
+    ignoring: int | None = None,
+) -> Diary:
+    """Read what decides the free times of a service, in a fixed number of statements.
+
+    Args:
+        span: The instants between which a slot may begin; cut down to what can be booked.
+        practitioners: Only these, by id; None for all who offer the service.
+        ignoring: The appointment that is being moved: its own time counts as free.
+    """
+    zone = clinic.zone
+    window = bookable_window(service.rules, now)
+    span = Span(
+        max(span.start, window.start), max(span.start, window.start, min(span.until, window.until))
+    )
+    first, last = span.start.astimezone(zone).date(), span.until.astimezone(zone).date()
+    bounds = Span(local_day(first - DAY, zone).start, local_day(last + DAY, zone).until)
+    asked = [
+        each.id
+        for each in service.practitioners
+        if practitioners is None or each.id in practitioners
+    ]
+    rooms = [each.id for each in service.rooms] if service.needs_room else None
+    resources = [*asked, *(rooms or ())]
+    return Diary(
+        rules=service.rules,
+        zone=zone,
+        now=now,
+        span=span,
+        bounds=bounds,
+        hours=_hours(session, asked),
+        rooms=rooms,
+        closed=_closures(session, clinic, resources, bounds),
+        taken=_occupied(session, resources, bounds, ignoring),
+        full_days=_full_days(session, service, bounds, zone, ignoring),
+    )
+
+
+def free_slots(
+    session: Session,
+    clinic: Clinic,
+    service: HealthcareService,
+    span: Span,
+    *,
+    now: datetime,
+    practitioners: Sequence[int] | None = None,
+) -> list[Slot]:
+    """The slots on offer that begin within `span`."""
+    return load_diary(session, clinic, service, span, now=now, practitioners=practitioners).slots()
+
+
+def whole_horizon(service: HealthcareService, now: datetime) -> Span:
+    """From the first instant that can be booked to the last."""
+    return bookable_window(service.rules, now)
+
+
+def _spans(opened: Iterable[Opening]) -> Iterator[Span]:
+    return (span for opening in opened for span in opening.spans)
+
+
+def _hours(session: Session, practitioners: list[int]) -> dict[int, list[WeeklyHours]]:
+    found: dict[int, list[WeeklyHours]] = {each: [] for each in practitioners}
+    query = select(OpeningHours).where(OpeningHours.resource_id.in_(practitioners))
+    for row in session.scalars(query).unique():
+        found[row.resource_id].append(row.rule)
+    return found
+
+
+def _closures(
+    session: Session, clinic: Clinic, resources: list[int], bounds: Span
+) -> dict[int | None, list[Span]]:
+    query = select(Closure).where(
+        Closure.ends_at > bounds.start,
+        Closure.starts_at < bounds.until,
+        either(Closure.resource_id.is_(None), Closure.resource_id.in_(resources)),
+    )
+    found: dict[int | None, list[Span]] = {None: _holidays(clinic, bounds)}
+    for row in session.scalars(query):
+        found.setdefault(row.resource_id, []).append(row.span)
+    return found
+
+
+def _holidays(clinic: Clinic, bounds: Span) -> list[Span]:
+    zone = clinic.zone
+    years = {bounds.start.astimezone(zone).year, bounds.until.astimezone(zone).year}
+    days = (day for year in years for day in public_holidays(clinic.country, clinic.region, year))
+    spans = (local_day(day, zone) for day in days)
+    return [span for span in spans if span.until > bounds.start and span.start < bounds.until]
+
+
+def _occupied(
+    session: Session, resources: list[int], bounds: Span, ignoring: int | None
+) -> dict[int, list[Span]]:
+    # No occupied span is longer than a day, so the index on its beginning bounds the search
+    # and appointments of the past cost nothing.
+    query = select(Occupancy.resource_id, Occupancy.blocked_from, Occupancy.blocked_until).where(
+        Occupancy.resource_id.in_(resources),
+        Occupancy.blocked_from > bounds.start - DAY,
+        Occupancy.blocked_from < bounds.until,
+    )
+    if ignoring is not None:
+        query = query.where(Occupancy.appointment_id != ignoring)
+    found: dict[int, list[Span]] = {}
+    for resource, blocked_from, blocked_until in session.execute(query):
+        found.setdefault(resource, []).append(Span(blocked_from, blocked_until))
+    return found
+
+
+def _full_days(
+    session: Session,
+    service: HealthcareService,
+    bounds: Span,
+    zone: ZoneInfo,
+    ignoring: int | None,
+) -> list[Span]:
+    if service.daily_cap is None:
+        return []
+    query = select(Appointment.start_at).where(
+        Appointment.service_id == service.id,
+        Appointment.start_at >= bounds.start,
+        Appointment.start_at < bounds.until,
+        Appointment.status.in_(OCCUPYING),
+        Appointment.id != (ignoring or 0),
+    )
+    held = Counter(start.astimezone(zone).date() for start in session.scalars(query))
+    return [local_day(day, zone) for day, count in held.items() if count >= service.daily_cap]
+
+
+__all__ = ["Diary", "free_slots", "load_diary", "whole_horizon"]

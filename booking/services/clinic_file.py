@@ -1,0 +1,281 @@
+"""A clinic described in one file (TOML), checked as a whole and written as a whole."""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import date, time, timedelta
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from booking.domain.openings import WeeklyHours
+from booking.domain.public_holidays import public_holidays
+from booking.models import (
+    Clinic,
+    HealthcareService,
+    Location,
+    Mode,
+    OpeningBreak,
+    OpeningHours,
+    Practitioner,
+    Resource,
+    Room,
+    Visibility,
+)
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 365)]
+
+
+class ClinicFileError(Exception):
+    """The file cannot be used; the text says where and why, a line for each fault."""
+
+
+class ClinicExists(Exception):
+    """The database holds a clinic already."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClinicPart(_Part):
+    """`[clinic]`"""
+
+    name: Name
+    neutral_name: Name
+    timezone: str
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
+    region: str | None = None
+    phone: Annotated[str, Field(max_length=32)]
+    staff_email: str | None = None
+    crisis_text: Annotated[str, Field(max_length=300)]
+    crisis_phone: Annotated[str, Field(max_length=32)]
+    exit_url: Annotated[str, Field(pattern="^https://", max_length=300)]
+    appointments_per_contact: Annotated[int, Field(ge=1, le=1000)] = 2
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("is no IANA time zone")
+        return name
+
+
+class LocationPart(_Part):
+    """`[[locations]]`"""
+
+    key: Slug
+    name: Name
+    address: Annotated[str, Field(max_length=300)]
+    directions: Annotated[str, Field(max_length=1000)] = ""
+
+
+class HoursPart(_Part):
+    """One rule of a practitioner's week."""
+
+    days: list[Day]
+    opens: time
+    closes: time
+    breaks: list[tuple[time, time]] = []
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    def rules(self) -> Iterator[WeeklyHours]:
+        """The rule for each of its days; raises ValueError if the times make no sense."""
+        for day in self.days:
+            yield WeeklyHours(
+                weekday=DAYS.index(day),
+                opens=self.opens,
+                closes=self.closes,
+                valid_from=self.valid_from,
+                valid_until=self.valid_until,
+                breaks=tuple(self.breaks),
+            )
+
+
+class PractitionerPart(_Part):
+    """`[[practitioners]]`"""
+
+    slug: Slug
+    name: Name
+    title: str | None = None
+    email: str | None = None
+    hours: list[HoursPart]
+
+    @field_validator("hours")
+    @classmethod
+    def _sensible(cls, hours: list[HoursPart]) -> list[HoursPart]:
+        for each in hours:
+            list(each.rules())
+        return hours
+
+
+class RoomPart(_Part):
+    """`[[rooms]]`"""
+
+    slug: Slug
+    name: Name
+    location: Slug | None = None
+
+
+class ServicePart(_Part):
+    """`[[services]]`; lengths of time in minutes unless the name says days."""
+
+    slug: Slug
+    name: Name
+    summary: Annotated[str, Field(max_length=300)] = ""
+    preparation: Annotated[str, Field(max_length=2000)] = ""
+    event_title: Annotated[str, Field(min_length=1, max_length=60)] = "Appointment"
+    mode: Mode
+    location: Slug | None = None
+    video_url: Annotated[str, Field(pattern="^https://", max_length=300)] | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    duration: Annotated[int, Field(ge=5, le=720)]
+    step: Annotated[int, Field(ge=5, le=720)]
+    buffer_before: Annotated[int, Field(ge=0, le=240)] = 0
+    buffer_after: Annotated[int, Field(ge=0, le=240)] = 0
+    minimum_notice: Minutes = 720
+    booking_horizon_days: Annotated[int, Field(ge=1, le=730)] = 60
+    change_cutoff: Minutes = 120
+    daily_cap: Annotated[int, Field(ge=1)] | None = None
+    practitioners: list[Slug]
+    rooms: list[Slug] = []
+
+
+class ClinicFile(_Part):
+    """The whole file."""
+
+    clinic: ClinicPart
+    locations: list[LocationPart] = []
+    practitioners: list[PractitionerPart]
+    rooms: list[RoomPart] = []
+    services: list[ServicePart]
+
+
+def read_clinic_file(text: str) -> ClinicFile:
+    """Understand a clinic file.
+
+    Raises:
+        ClinicFileError: if it is no TOML, or of another shape, or names what it does not define.
+    """
+    try:
+        found = ClinicFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ClinicFileError(f"This is not TOML: {error}.") from error
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults]
+        raise ClinicFileError("\n".join(lines)) from error
+    faults_found = list(_loose_ends(found))
+    if faults_found:
+        raise ClinicFileError("\n".join(faults_found))
+    return found
+
+
+def store_clinic(session: Session, file: ClinicFile) -> Clinic:
+    """Write the clinic of a file into a database that has none.
+
+    Raises:
+        ClinicExists: if it has one.
+    """
+    if session.get(Clinic, 1) is not None:
+        raise ClinicExists
+    clinic = Clinic(id=1, **file.clinic.model_dump())
+    places = {each.key: Location(**each.model_dump(exclude={"key"})) for each in file.locations}
+    session.add_all([clinic, *places.values()])
+    session.flush()
+    for each in file.practitioners:
+        _store_practitioner(session, each)
+    for room in file.rooms:
+        place = places[room.location].id if room.location else None
+        session.add(Room(slug=room.slug, name=room.name, location_id=place, active=True))
+    session.flush()
+    resources = {each.slug: each for each in session.scalars(select(Resource))}
+    for position, service in enumerate(file.services):
+        session.add(_service(service, position, places, resources))
+    session.flush()
+    return clinic
+
+
+def _store_practitioner(session: Session, part: PractitionerPart) -> None:
+    practitioner = Practitioner(
+        slug=part.slug, name=part.name, title=part.title, email=part.email, active=True
+    )
+    session.add(practitioner)
+    session.flush()
+    for rule in (rule for hours in part.hours for rule in hours.rules()):
+        session.add(
+            OpeningHours(
+                resource_id=practitioner.id,
+                weekday=rule.weekday,
+                opens=rule.opens,
+                closes=rule.closes,
+                valid_from=rule.valid_from,
+                valid_until=rule.valid_until,
+                breaks=[OpeningBreak(begins=begins, ends=ends) for begins, ends in rule.breaks],
+            )
+        )
+
+
+def _service(
+    part: ServicePart,
+    position: int,
+    places: dict[str, Location],
+    resources: dict[str, Resource],
+) -> HealthcareService:
+    plain = part.model_dump(
+        include={
+            "slug", "name", "summary", "event_title", "mode", "video_url",
+            "visibility", "daily_cap",
+        }
+    )  # fmt: skip
+    lengths = (
+        "duration",
+        "step",
+        "buffer_before",
+        "buffer_after",
+        "minimum_notice",
+        "change_cutoff",
+    )
+    return HealthcareService(
+        **plain,
+        **{name: timedelta(minutes=getattr(part, name)) for name in lengths},
+        booking_horizon=timedelta(days=part.booking_horizon_days),
+        preparation=part.preparation.strip(),
+        position=position,
+        location=places[part.location] if part.location else None,
+        resources=[resources[slug] for slug in [*part.practitioners, *part.rooms]],
+    )
+
+
+def _loose_ends(file: ClinicFile) -> Iterator[str]:
+    """Names that are used and not defined, or defined twice; holidays that nobody knows."""
+    practitioners = [each.slug for each in file.practitioners]
+    rooms = [each.slug for each in file.rooms]
+    places = [each.key for each in file.locations]
+    for names in (practitioners + rooms, places, [each.slug for each in file.services]):
+        yield from (f"{name}: defined twice" for name in set(names) if names.count(name) > 1)
+    for service in file.services:
+        where = f"services.{service.slug}"
+        yield from (
+            f"{where}: no practitioner {s}" for s in service.practitioners if s not in practitioners
+        )
+        yield from (f"{where}: no room {slug}" for slug in service.rooms if slug not in rooms)
+        if service.mode == Mode.IN_PERSON and service.location is None:
+            yield f"{where}: a service in person needs a location"
+    for used in [
+        *(each.location for each in file.services),
+        *(each.location for each in file.rooms),
+    ]:
+        if used is not None and used not in places:
+            yield f"{used}: no such location"
+    try:
+        public_holidays(file.clinic.country, file.clinic.region, 2026)
+    except ValueError as error:
+        yield f"clinic: {error}"

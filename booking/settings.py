@@ -1,0 +1,195 @@
+"""Settings: read once from the environment, checked at the start, never changed after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from booking.messages.transports import transport_from_url
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+SHORTEST_SECRET = 32
+DRIVERS = ("sqlite", "postgresql+psycopg")
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the text is one sentence that names the variable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that an installation decides outside its database.
+
+    `docs/settings.md` explains each; a test holds the two together.
+    """
+
+    database_url: str
+    secret_key: str
+    base_url: str
+    smtp_url: str
+    mail_from: str
+    bind: str = "127.0.0.1"
+    port: int = 8000
+    web_workers: int = 2
+    web_threads: int = 16
+    proxies: int = 0
+    undo: timedelta = timedelta(seconds=120)
+    rate_limits: bool = True
+    demo: bool = False
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read and check every `BOOKING_*` variable.
+
+        Raises:
+            SettingError: if one is missing, unreadable or unsafe.
+        """
+        read = _Reader(environ)
+        demo = read.flag("DEMO", default=False)
+        port = read.number("PORT", 8000, least=1, most=65535)
+        bind = read.text("BIND", "127.0.0.1")
+        if demo and bind not in LOOPBACK and not read.flag("DEMO_PUBLIC", default=False):
+            _refuse("BIND", "must be a loopback address in the demo (or set BOOKING_DEMO_PUBLIC=1)")
+        rate_limits = read.choice("RATE_LIMITS", "on", ("on", "off")) == "on"
+        if not (rate_limits or demo):
+            _refuse("RATE_LIMITS", "can be 'off' only where BOOKING_DEMO is 1")
+        return cls(
+            database_url=_database(
+                read.text("DATABASE_URL", _demo(demo, "sqlite:///instance/booking.db"))
+            ),
+            secret_key=_secret(read.text("SECRET_KEY")),
+            base_url=_base_url(read.text("BASE_URL", _demo(demo, f"http://127.0.0.1:{port}"))),
+            smtp_url=_smtp(read.text("SMTP_URL", _demo(demo, "maildir:instance/mail"))),
+            mail_from=_address(read.text("MAIL_FROM", _demo(demo, "appointments@clinic.example"))),
+            bind=bind,
+            port=port,
+            web_workers=read.number("WEB_WORKERS", 2, least=1, most=64),
+            web_threads=read.number("WEB_THREADS", 16, least=1, most=256),
+            proxies=read.number("PROXIES", 0, least=0, most=10),
+            undo=timedelta(
+                seconds=read.number("UNDO_SECONDS", 0 if demo else 120, least=0, most=3600)
+            ),
+            rate_limits=rate_limits,
+            demo=demo,
+        )
+
+    @property
+    def hosts(self) -> list[str]:
+        """The host names that we answer to; links in mails always use `base_url`."""
+        host = urlsplit(self.base_url).hostname or ""
+        return sorted({host, *LOOPBACK}) if host in LOOPBACK else [host]
+
+    @property
+    def secure(self) -> bool:
+        """Whether visitors reach us by https, so that cookies can insist on it."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, where the database is SQLite."""
+        url = make_url(self.database_url)
+        return Path(url.database) if url.drivername == "sqlite" and url.database else None
+
+
+class _Reader:
+    """Reads `BOOKING_X`, or the file that `BOOKING_X_FILE` names."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._environ.get(f"BOOKING_{name}") or self._from_file(name) or default
+        if value is None:
+            _refuse(name, "is not set")
+        return value
+
+    def _from_file(self, name: str) -> str | None:
+        path = self._environ.get(f"BOOKING_{name}_FILE")
+        if not path:
+            return None
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"BOOKING_{name}_FILE names a file that cannot be read.") from error
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, default).lower()
+        if value not in choices:
+            _refuse(name, f"must be one of {', '.join(choices)}")
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        return self.choice(name, "1" if default else "0", ("0", "1")) == "1"
+
+    def number(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and least <= int(value[:9]) <= most):
+            _refuse(name, f"must be a whole number from {least} to {most}")
+        return int(value)
+
+
+def _refuse(name: str, reason: str) -> NoReturn:
+    raise SettingError(f"BOOKING_{name} {reason}.")
+
+
+def _demo(demo: bool, value: str) -> str | None:
+    """Only the demo has defaults that a real clinic must decide for itself."""
+    return value if demo else None
+
+
+def _database(url: str) -> str:
+    try:
+        driver = make_url(url).drivername
+    except ArgumentError:
+        driver = ""
+    if driver not in DRIVERS or (
+        driver == "sqlite" and make_url(url).database in (None, ":memory:")
+    ):
+        _refuse(
+            "DATABASE_URL", "must be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+        )
+    return url
+
+
+def _secret(key: str) -> str:
+    if len(key) < SHORTEST_SECRET or len(set(key)) < 10:
+        _refuse("SECRET_KEY", f"must be at least {SHORTEST_SECRET} random characters")
+    return key
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(url)
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+    ):
+        _refuse("BASE_URL", "must be like https://book.example.org, without a path")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        _refuse("BASE_URL", "must begin with https://, since health data passes through it")
+    return url.rstrip("/")
+
+
+def _smtp(url: str) -> str:
+    try:
+        transport_from_url(url)
+    except ValueError as error:
+        _refuse("SMTP_URL", f"is wrong: {str(error).rstrip('.')}")
+    return url
+
+
+def _address(address: str) -> str:
+    local, at, domain = address.partition("@")
+    if (
+        not (local and at and "." in domain)
+        or not address.isascii()
+        or any(c in address for c in ' <>"\r\n,;')
+    ):
+        _refuse("MAIL_FROM", "must be one plain mail address, such as appointments@clinic.example")
+    return address

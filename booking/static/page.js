@@ -1,0 +1,34 @@
+// Small comforts. Every page is complete without them.
+
+// "Exit this page" leaves nothing to go back to; pressing Shift three times does the same.
+const exit = document.querySelector("[data-exit]");
+if (exit) {
+  const leave = (event) => {
+    event?.preventDefault();
+    document.body.hidden = true;
+    window.location.replace(exit.href);
+  };
+  exit.addEventListener("click", leave);
+  let presses = [];
+  document.addEventListener("keyup", (event) => {
+    if (event.key !== "Shift") {
+      presses = [];
+      return;
+    }
+    presses = [...presses, event.timeStamp].filter((at) => event.timeStamp - at < 3000);
+    if (presses.length === 3) leave();
+  });
+}
+
+// A second press while the first is under way does nothing.
+for (const form of document.querySelectorAll("form[data-once]")) {
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  window.addEventListener("pageshow", () => (sent = false));
+}
+
+// What went wrong is read out first.
+document.querySelector("[data-focus]")?.focus();

@@ -1,0 +1,343 @@
+"""The API, version 1: JSON in and out, instants in UTC, errors as RFC 9457.
+
+It uses no cookie, so no other site can act through a visitor's browser; and it reads only
+`application/json`, which no form of another site can send.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from booking.domain.openings import local_day
+from booking.domain.refusals import NotOffered, SlotTaken
+from booking.domain.slots import Slot
+from booking.domain.timeline import Span
+from booking.models import Appointment, HealthcareService, Mode, Visibility
+from booking.models.database import db, transaction
+from booking.services.appointments import (
+    appointment_by_token,
+    book_appointment,
+    cancel_appointment,
+    reschedule_appointment,
+)
+from booking.services.availability import free_slots
+from booking.services.links import token_of
+from booking.services.requests import BookingRequest, PatientDetails
+from booking.web import fields
+from booking.web.errors import note_guard, problem
+from booking.web.limits import limit_bookings
+from booking.web.state import booking, clinic, now
+from booking.web.times import alternatives, practitioner_ids
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+
+MOST_DAYS = 62
+LONGEST_KEY = 200
+
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class Body(BaseModel):
+    """A request body: exact types, what it does not name is left aside."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+class PatientBody(Body):
+    """Who is to be met."""
+
+    name: Text
+    email: Text
+    phone: Text | None = None
+    timezone: Text | None = None
+    may_leave_message: bool = False
+
+
+class BookingBody(Body):
+    """`POST /appointments`."""
+
+    service: Text
+    start: Text
+    practitioner: Text | None = None
+    patient: PatientBody
+    email_consent: bool
+
+
+class RescheduleBody(Body):
+    """`POST /appointments/<token>/reschedule`."""
+
+    start: Text
+
+
+class CancelBody(Body):
+    """`POST /appointments/<token>/cancel`."""
+
+    reason: Text = ""
+
+
+class Invalid(Exception):
+    """A request that names what is wrong with it, field by field."""
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__("invalid")
+        self.errors = errors
+
+
+@bp.errorhandler(Invalid)
+def invalid(error: Invalid) -> Response:
+    """422 with a sentence for each field."""
+    return problem(422, "invalid", "Some values are missing or wrong.", errors=error.errors)
+
+
+@bp.get("/services")
+def services() -> ResponseReturnValue:
+    """What anybody can book."""
+    query = select(HealthcareService).where(HealthcareService.visibility == Visibility.PUBLIC)
+    found = db.session.scalars(query.order_by(HealthcareService.position, HealthcareService.id))
+    return jsonify(services=[_service_json(each) for each in found])
+
+
+@bp.get("/slots")
+def slots() -> ResponseReturnValue:
+    """The free slots of some days, both ends included."""
+    service = _service(_argument("service"))
+    first, last = _day("from"), _day("to")
+    zone = fields.zone_of(_zone_argument(), clinic().timezone)
+    if last < first:
+        raise Invalid({"to": ["must not be before 'from'."]})
+    if last - first >= timedelta(days=MOST_DAYS):
+        raise Invalid({"to": [f"At most {MOST_DAYS} days can be asked for at once."]})
+    practitioner = request.args.get("practitioner")
+    asked = practitioner_ids(service, practitioner)
+    if asked == []:
+        raise NotOffered
+    span = Span(local_day(first, zone).start, local_day(last, zone).until)
+    found = free_slots(db.session(), clinic(), service, span, now=now(), practitioners=asked)
+    return jsonify(
+        service=service.slug, timezone=zone.key, slots=[_slot_json(each, service) for each in found]
+    )
+
+
+@bp.post("/appointments")
+@limit_bookings
+def book() -> ResponseReturnValue:
+    """Book a slot: 201; 409 with alternatives if it is gone; 422 if something is wrong."""
+    body = _read(BookingBody)
+    service = _service(body.service)
+    wish = _wish(body, service)
+    try:
+        with transaction() as session:
+            made = book_appointment(session, service.slug, wish, booking().house, now=now())
+            answer = _appointment_json(made)
+    except SlotTaken as refusal:
+        return _taken(refusal, service, body.practitioner, wish.start)
+    return jsonify(answer), 201, {"Location": answer["links"]["self"]}
+
+
+@bp.get("/appointments/<token>")
+def appointment(token: str) -> ResponseReturnValue:
+    """The appointment that a token opens."""
+    return jsonify(_appointment_json(appointment_by_token(db.session(), token)))
+
+
+@bp.post("/appointments/<token>/reschedule")
+@limit_bookings
+def reschedule(token: str) -> ResponseReturnValue:
+    """Move it to another free start."""
+    body = _read(RescheduleBody)
+    start = _check("start", fields.instant, body.start)
+    try:
+        with transaction() as session:
+            found = appointment_by_token(session, token)
+            reschedule_appointment(session, found, start, booking().house, now=now())
+            return jsonify(_appointment_json(found))
+    except SlotTaken as refusal:
+        found = appointment_by_token(db.session(), token)
+        return _taken(refusal, found.service, None, start)
+
+
+@bp.post("/appointments/<token>/cancel")
+def cancel(token: str) -> ResponseReturnValue:
+    """Cancel it."""
+    body = _read(CancelBody, optional=True)
+    reason = _check(
+        "reason",
+        lambda text: fields.several_lines(text, longest=500, what="The reason"),
+        body.reason,
+    )
+    with transaction() as session:
+        found = appointment_by_token(session, token)
+        cancel_appointment(session, found, booking().house, now=now(), reason=reason)
+        return jsonify(_appointment_json(found))
+
+
+def _read(model: type[Model], *, optional: bool = False) -> Model:
+    """The body as the model says.
+
+    Raises:
+        UnsupportedMediaType, BadRequest: if it is not JSON.
+        Invalid: if it is JSON of another shape.
+    """
+    raw = request.get_data(cache=True)
+    if optional and not raw:
+        return model()
+    if not request.is_json:
+        raise UnsupportedMediaType
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    except RecursionError:
+        raise BadRequest from None
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        raise BadRequest
+    found: dict[str, list[str]] = {}
+    for fault in faults:
+        name = ".".join(str(part) for part in fault["loc"]) or "body"
+        found.setdefault(name, []).append(f"{fault['msg']}.")
+    raise Invalid(found)
+
+
+def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
+    """Check every value and say all that is wrong at once."""
+    errors: dict[str, list[str]] = {}
+
+    def check(name: str, read: Callable[[str], Any], text: str | None) -> Any:
+        try:
+            return read(text or "")
+        except ValueError as error:
+            errors[name] = [str(error)]
+
+    patient = body.patient
+    country = clinic().country
+    start = check("start", fields.instant, body.start)
+    name = check("patient.name", fields.person_name, patient.name)
+    email = check("patient.email", fields.email_address, patient.email)
+    phone = None
+    if patient.phone or service.mode == Mode.PHONE:
+        phone = check(
+            "patient.phone", lambda text: fields.phone_number(text, country), patient.phone
+        )
+    zone = clinic().timezone
+    if patient.timezone:
+        zone = check("patient.timezone", fields.timezone_name, patient.timezone)
+    if not body.email_consent:
+        errors["email_consent"] = ["The patient must agree to be told by email."]
+    if body.practitioner is not None and practitioner_ids(service, body.practitioner) == []:
+        errors["practitioner"] = ["Nobody of that name offers this service."]
+    if errors:
+        raise Invalid(errors)
+    return BookingRequest(
+        start=start,
+        practitioner=body.practitioner,
+        patient=PatientDetails(
+            name=name,
+            email=email,
+            phone=phone,
+            timezone=zone,
+            may_leave_message=patient.may_leave_message and phone is not None,
+        ),
+        key=_idempotency_key(),
+    )
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_KEY:
+        raise Invalid({"Idempotency-Key": [f"Send 1 to {LONGEST_KEY} characters."]})
+    return f"api:{key}"
+
+
+def _check(name: str, read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise Invalid({name: [str(error)]}) from None
+
+
+def _service(slug: str) -> HealthcareService:
+    found = db.session.scalar(select(HealthcareService).where(HealthcareService.slug == slug))
+    if found is None or found.visibility == Visibility.STAFF:
+        raise NotOffered
+    return found
+
+
+def _argument(name: str) -> str:
+    value = request.args.get(name)
+    if not value:
+        raise Invalid({name: ["This parameter is required."]})
+    return value
+
+
+def _day(name: str) -> date:
+    text = _argument(name)
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a date on the wall)
+    except ValueError:
+        raise Invalid({name: ["Write the date as YYYY-MM-DD."]}) from None
+    if not 2000 <= found.year < 2200:
+        raise Invalid({name: ["The year must lie between 2000 and 2199."]})
+    return found
+
+
+def _zone_argument() -> str | None:
+    name = request.args.get("tz")
+    return _check("tz", fields.timezone_name, name) if name else None
+
+
+def _taken(
+    refusal: SlotTaken, service: HealthcareService, practitioner: str | None, start: datetime
+) -> Response:
+    note_guard(refusal)
+    near = alternatives(service, practitioner, start)
+    return problem(409, refusal.code, alternatives=[_slot_json(each, service) for each in near])
+
+
+def _service_json(service: HealthcareService) -> dict[str, Any]:
+    return {
+        "slug": service.slug,
+        "name": service.name,
+        "duration_minutes": service.duration // timedelta(minutes=1),
+        "mode": service.mode,
+        "practitioners": [{"slug": each.slug, "name": each.name} for each in service.practitioners],
+    }
+
+
+def _slot_json(slot: Slot, service: HealthcareService) -> dict[str, Any]:
+    slugs = {each.id: each.slug for each in service.practitioners}
+    return {
+        "start": fields.utc_text(slot.start),
+        "end": fields.utc_text(slot.end),
+        "practitioners": [slugs[each] for each in slot.practitioners],
+    }
+
+
+def _appointment_json(appointment: Appointment) -> dict[str, Any]:
+    token = token_of(appointment, booking().house.keys)
+    base = booking().settings.base_url
+    practitioner = appointment.practitioner
+    return {
+        "token": token,
+        "status": appointment.status,
+        "service": appointment.service.slug,
+        "start": fields.utc_text(appointment.start_at),
+        "end": fields.utc_text(appointment.end_at),
+        "sequence": appointment.sequence,
+        "practitioner": {"slug": practitioner.slug, "name": practitioner.name},
+        "links": {
+            "self": f"{base}/api/v1/appointments/{token}",
+            "manage": f"{base}/appointments/{token}",
+            "invite": f"{base}/appointments/{token}/invite.ics",
+        },
+    }

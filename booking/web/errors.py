@@ -1,0 +1,145 @@
+"""What goes wrong, told to people as a page and to programs as RFC 9457 problem+json."""
+
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from booking.domain.refusals import (
+    KeyReused,
+    NotOffered,
+    Refusal,
+    SlotTaken,
+    TooLate,
+    TooManyAppointments,
+    UnknownAppointment,
+    WrongState,
+)
+from booking.models.database import Busy, db, is_busy
+from booking.web.state import NoClinic, clinic
+
+log = structlog.get_logger("web")
+
+STATUS_OF: dict[type[Refusal], int] = {
+    SlotTaken: 409,
+    WrongState: 409,
+    TooManyAppointments: 409,
+    KeyReused: 422,
+    TooLate: 403,
+    NotOffered: 404,
+    UnknownAppointment: 404,
+}
+"""The one table from a rule's refusal to HTTP."""
+
+TITLES = {
+    "slot_taken": "That time is no longer free.",
+    "wrong_state": "The appointment can no longer be changed in this way.",
+    "too_many_appointments": "This contact already holds as many appointments as one may.",
+    "key_reused": "This idempotency key was used for another request.",
+    "too_late": "It is too late to change this appointment online.",
+    "not_offered": "No such service or practitioner can be booked online.",
+    "not_found": "There is nothing here.",
+}
+RETRY_AFTER = 2
+"""Seconds until a busy database is worth another try."""
+
+
+def problem(status: int, code: str, title: str | None = None, **more: object) -> Response:
+    """An RFC 9457 answer; `code` stays the same for programs, `title` is for people."""
+    body = {"type": "about:blank", "status": status, "code": code}
+    body["title"] = title or TITLES.get(code) or HTTPStatus(status).phrase
+    response = jsonify(body | more)
+    response.status_code, response.content_type = status, "application/problem+json"
+    return response
+
+
+def install(app: Flask) -> None:
+    """Answer every refusal and fault in the form that the asker reads."""
+    app.register_error_handler(Refusal, _refusal)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Busy, _busy)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(NoClinic, _no_clinic)
+    app.register_error_handler(Exception, _bug)
+
+
+def note_guard(refusal: SlotTaken) -> None:
+    """Leave a trace where the database had to refuse what the locks should have seen."""
+    if refusal.__cause__ is not None:
+        log.error("overlap_guard_held", request=g.get("request_id"))
+
+
+def _refusal(refusal: Refusal) -> ResponseReturnValue:
+    if isinstance(refusal, SlotTaken):
+        note_guard(refusal)
+    return _answer(STATUS_OF[type(refusal)], refusal.code)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.get_response()
+    status = error.code or 500
+    answer = _answer(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            answer.headers[name] = value
+    return answer
+
+
+def _csrf(_error: CSRFError) -> ResponseReturnValue:
+    return _answer(400, "form_expired")
+
+
+def _busy(_error: Busy) -> ResponseReturnValue:
+    answer = _answer(503, "busy")
+    answer.headers["Retry-After"] = str(RETRY_AFTER)
+    return answer
+
+
+def _database(error: OperationalError) -> ResponseReturnValue:
+    if is_busy(error) or getattr(error, "connection_invalidated", False):
+        return _busy(Busy())
+    log.error("database_failed", error=type(error.orig).__name__, request=g.get("request_id"))
+    return _busy(Busy())
+
+
+def _no_clinic(_error: NoClinic) -> ResponseReturnValue:
+    return _answer(503, "no_clinic")
+
+
+def _bug(error: Exception) -> ResponseReturnValue:
+    log.error("bug", error=type(error).__name__, where=_where(error), request=g.get("request_id"))
+    return _answer(500, "internal_error")
+
+
+def _where(error: Exception) -> list[str]:
+    """File and line of each frame: enough to find the bug, with no value of any variable."""
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append(f"{code.co_filename.rpartition('booking/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return found[-8:]
+
+
+def _answer(status: int, code: str) -> Response:
+    db.session.rollback()
+    if request.path.startswith("/api/"):
+        return problem(status, code)
+    body = render_template("error.html", status=status, code=code, clinic_known=_clinic_known())
+    return Response(body, status=status, content_type="text/html; charset=utf-8")
+
+
+def _clinic_known() -> bool:
+    """Whether the page can show the clinic's words; the database may be what failed."""
+    try:
+        clinic()
+    except Exception:  # whatever it was, the page does without
+        db.session.rollback()
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""What a person may type: one checked way into the system for each kind of value.
+
+Each function returns the value as it will be stored, or raises `ValueError` with a sentence
+that says what to do. Forms and the API use the same ones.
+"""
+
+import unicodedata
+from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp", "Co", "Cn"})
+"""Control characters, lone surrogates, line and paragraph separators, unassigned."""
+BIDI_CONTROLS = frozenset(
+    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+)
+
+
+def plain_text(text: str, *, longest: int, what: str) -> str:
+    """One line of text that can go anywhere: NFC, no controls, no encoded words (RFC 2047)."""
+    text = unicodedata.normalize("NFC", text.strip()) if _encodable(text) else text
+    if len(text) > longest:
+        raise ValueError(f"{what} can have up to {longest} characters. Shorten it.")
+    if any(_forbidden(each) for each in text) or "=?" in text:
+        raise ValueError(
+            f"{what} has a character that we cannot use. Type it again, without pasting."
+        )
+    return text
+
+
+def several_lines(text: str, *, longest: int, what: str) -> str:
+    """Text of several lines; the line ends are the only control characters."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    checked = "\n".join(plain_text(line, longest=longest, what=what) for line in lines).strip()
+    if len(checked) > longest:
+        raise ValueError(f"{what} can have up to {longest} characters. Shorten it.")
+    return checked
+
+
+def person_name(text: str) -> str:
+    """A name as its owner writes it."""
+    name = plain_text(text, longest=120, what="Your name")
+    if not name:
+        raise ValueError("Enter your name.")
+    return name
+
+
+def email_address(text: str) -> str:
+    """One plain address (RFC 5321): no display name, no comment, no quotes, no literal."""
+    text = text.strip()
+    try:
+        if len(text) > 254 or not text.isascii():
+            raise ValueError
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except ValueError as error:
+        if isinstance(error, EmailNotValidError) or text:
+            raise ValueError(
+                "Enter an email address in the right form, like name@example.com."
+            ) from None
+        raise ValueError("Enter your email address.") from None
+
+
+def phone_number(text: str, country: str) -> str:
+    """A telephone number as people type it, in E.164; `country` is that of national numbers."""
+    try:
+        number = phonenumbers.parse(text.strip()[:40], country)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or len(text) > 40 or not phonenumbers.is_possible_number(number):
+        raise ValueError(
+            "Enter a phone number in full, like (212) 456-7890, or with + and the country code."
+        )
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def phone_words(number: str, country: str) -> str:
+    """A stored number as one would read it out, without the prefix at home."""
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return number
+    home = phonenumbers.region_code_for_number(parsed) == country
+    style = phonenumbers.PhoneNumberFormat
+    return phonenumbers.format_number(parsed, style.NATIONAL if home else style.INTERNATIONAL)
+
+
+def timezone_name(text: str) -> str:
+    """An IANA time zone."""
+    if text not in _zones():
+        raise ValueError("Choose a time zone from the list.")
+    return text
+
+
+def instant(text: str) -> datetime:
+    """An instant as RFC 3339 writes it, on a whole minute, with its offset."""
+    if not 16 <= len(text) <= 35 or text[10:11] not in "Tt":
+        raise ValueError("Choose a time again.")
+    try:
+        found = datetime.fromisoformat(text.upper())
+        if found.tzinfo is None or not EARLIEST < found.astimezone(UTC) < LATEST:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise ValueError("Choose a time again.") from None
+    return found.astimezone(UTC)
+
+
+def utc_text(when: datetime) -> str:
+    """An instant as our links and the API write it: `2026-11-24T14:30:00Z`."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def zone_of(name: str | None, otherwise: str) -> ZoneInfo:
+    """The named zone, or the other one when the name is none that we know."""
+    return ZoneInfo(name if name in _zones() else otherwise)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(each for each in available_timezones() if "/" in each or each == "UTC")
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _forbidden(character: str) -> bool:
+    return character in BIDI_CONTROLS or unicodedata.category(character) in FORBIDDEN_CATEGORIES

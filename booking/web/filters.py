@@ -1,0 +1,154 @@
+"""What templates may say about times, places and numbers."""
+
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+from flask import Flask, url_for
+
+from booking.messages import wording
+from booking.models import Mode
+from booking.web import fields
+from booking.web.state import NoClinic, booking, clinic, now
+from booking.web.zones import place
+
+MODES = {
+    Mode.IN_PERSON: "In person, at the clinic",
+    Mode.VIDEO: "By video",
+    Mode.PHONE: "By phone",
+}
+STATUSES = {
+    "booked": "Booked",
+    "arrived": "Arrived",
+    "fulfilled": "Seen",
+    "cancelled": "Cancelled",
+    "noshow": "Did not come",
+}
+ANSWERS = {"ACCEPTED": "Accepted", "DECLINED": "Declined", "TENTATIVE": "Maybe"}
+VERBS = {
+    "book": "Booked",
+    "reschedule": "Moved",
+    "cancel": "Cancelled",
+    "arrive": "Arrived",
+    "fulfil": "Seen",
+    "miss": "Did not come",
+}
+KINDS = {"confirmed": "Confirmation", "rescheduled": "New time", "cancelled": "Cancellation"}
+AUDIENCES = {
+    "patient": "to the patient",
+    "practitioner": "to the practitioner",
+    "staff": "to staff",
+}
+STATES = {
+    "sent": "Sent",
+    "waiting": "Waiting",
+    "not reached": "Not reached",
+    "not needed": "Not needed",
+}
+
+
+def install(app: Flask) -> None:
+    """Teach the templates our words."""
+    app.jinja_env.filters.update(
+        clock=clock,
+        day=day,
+        date=date_text,
+        month=month,
+        minutes=minutes,
+        instant=fields.utc_text,
+        phone=phone,
+        tel=tel,
+        mode=mode,
+        place=place,
+        map_link=map_link,
+    )
+    app.jinja_env.globals.update(
+        zone_name=wording.zone_name,
+        zones_differ=wording.zones_differ,
+        when=wording.when_text,
+        hours=wording.hours_text,
+        asset=_asset(app),
+        the_clinic=the_clinic,
+        now=now,
+        demo=lambda: booking().settings.demo,
+        STATUSES=STATUSES,
+        ANSWERS=ANSWERS,
+        VERBS=VERBS,
+        KINDS=KINDS,
+        AUDIENCES=AUDIENCES,
+        STATES=STATES,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def clock(instant: datetime, zone: str) -> str:
+    """`9:30 am`."""
+    return wording.clock_text(instant, zone)
+
+
+def day(instant: datetime, zone: str) -> str:
+    """`Tuesday 24 November`; with the year when it is another."""
+    return wording.day_text(instant, zone, today=_today())
+
+
+def date_text(each: date) -> str:
+    """The same for a date."""
+    words = f"{each:%A} {each.day} {each:%B}"
+    return words if each.year == _today().year else f"{words} {each.year}"
+
+
+def month(each: date) -> str:
+    """`November 2026`."""
+    return f"{each:%B %Y}"
+
+
+def minutes(length: timedelta) -> str:
+    """`45 minutes`, `1 hour`, `1 hour 30 minutes`."""
+    hours, rest = divmod(length // timedelta(minutes=1), 60)
+    words = [f"{hours} hour{'s' if hours > 1 else ''}"] if hours else []
+    return " ".join([*words, *([f"{rest} minutes"] if rest else [])])
+
+
+def phone(number: str) -> str:
+    """A stored number as one reads it out."""
+    return fields.phone_words(number, clinic().country)
+
+
+def tel(number: str) -> str:
+    """The address that dials a number as it is written."""
+    return "tel:" + "".join(each for each in number if each.isdigit() or each == "+")
+
+
+def mode(each: str) -> str:
+    """How one meets."""
+    return MODES[Mode(each)]
+
+
+def map_link(address: str) -> str:
+    """A map of the address on a site that needs no account."""
+    return f"https://www.openstreetmap.org/search?query={quote(address)}"
+
+
+def the_clinic() -> object:
+    """The clinic of the page, or nothing when that is what failed."""
+    try:
+        return clinic()
+    except NoClinic:
+        return None
+
+
+def _today() -> date:
+    return now().astimezone(clinic().zone).date()
+
+
+def _asset(app: Flask) -> object:
+    """Addresses of our files that change with their content, so that browsers may keep them."""
+    folder, known = Path(app.static_folder or ""), dict[str, str]()
+
+    def asset(name: str) -> str:
+        if name not in known:
+            known[name] = sha256((folder / name).read_bytes()).hexdigest()[:12]
+        return url_for("static", filename=name, v=known[name])
+
+    return asset

@@ -1,0 +1,132 @@
+"""The forms: they check shape and end in a request; they never query and never act."""
+
+from collections.abc import Callable
+from datetime import datetime
+from secrets import token_urlsafe
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, HiddenField, StringField
+from wtforms.validators import StopValidation, ValidationError
+from wtforms.widgets import HiddenInput, TextArea
+
+from booking.services.requests import BookingRequest, PatientDetails
+from booking.web import fields
+
+SESSION_ENDED = "This page was open for a long time. Nothing is lost: press the button again."
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """A form whose every fault is a sentence, the expired page included."""
+
+    def faults(self) -> list[tuple[str, str]]:
+        """Field id and sentence of each fault, in the order of the page."""
+        found = []
+        for field in self:
+            if field.errors:
+                expired = field.id == "csrf_token"
+                found.append((field.id, SESSION_ENDED if expired else str(field.errors[0])))
+        return found
+
+
+def checked(check: Callable[..., Any], **options: Any) -> Callable[[FlaskForm, "Checked"], None]:
+    """A validator that lets `check` turn what was typed into what is stored."""
+
+    def validate(_form: FlaskForm, field: Checked) -> None:
+        try:
+            field.checked = check(field.data or "", **options)
+        except ValueError as error:
+            raise StopValidation(str(error)) from None
+
+    return validate
+
+
+class Checked(StringField):
+    """A text field that keeps, beside what was typed, what it was understood as."""
+
+    checked: Any = None
+
+
+class BookingForm(Form):
+    """Who would like to come."""
+
+    start = Checked("Time", [checked(fields.instant)])
+    practitioner = HiddenField()
+    timezone = HiddenField()
+    key = HiddenField(default=lambda: token_urlsafe(24))
+    name = Checked("Your name", [checked(fields.person_name)])
+    email = Checked("Email address", [checked(fields.email_address)])
+    phone = Checked("Phone number")
+    may_leave_message = BooleanField("You may leave a voice message on this number")
+    email_consent = BooleanField("Send the details of my appointment to this email address")
+
+    def __init__(self, *, country: str, phone_needed: bool, default_timezone: str) -> None:
+        super().__init__()
+        self._country, self._default_timezone = country, default_timezone
+        self.phone_needed = phone_needed
+
+    def validate_phone(self, field: Checked) -> None:
+        """A call needs a number; otherwise it is the patient's choice."""
+        text = (field.data or "").strip()
+        if not text and not self.phone_needed:
+            field.checked = None
+            return
+        if not text:
+            raise ValidationError("Enter the phone number that we can call you on.")
+        try:
+            field.checked = fields.phone_number(text, self._country)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    def validate_email_consent(self, field: BooleanField) -> None:
+        """Without it there is no invitation, and nobody would learn of a change."""
+        if not field.data:
+            raise ValidationError("Tick this box so that we can send you the details.")
+
+    def validate_key(self, field: HiddenField) -> None:
+        """Too short a key could be shared by two people."""
+        if not 16 <= len(field.data or "") <= 64:
+            field.data = token_urlsafe(24)
+
+    def request(self) -> BookingRequest:
+        """The wish, once the form is valid."""
+        zone = fields.zone_of(self.timezone.data, self._default_timezone)
+        return BookingRequest(
+            start=self.start.checked,
+            practitioner=self.practitioner.data or None,
+            patient=PatientDetails(
+                name=self.name.checked,
+                email=self.email.checked,
+                phone=self.phone.checked,
+                timezone=zone.key,
+                may_leave_message=bool(self.may_leave_message.data and self.phone.checked),
+            ),
+            key=f"form:{self.key.data}",
+        )
+
+
+class RescheduleForm(Form):
+    """Which time instead."""
+
+    start = Checked("Time", [checked(fields.instant)], widget=HiddenInput())
+    practitioner = HiddenField()
+
+    @property
+    def wanted(self) -> datetime:
+        """The start asked for, once the form is valid."""
+        found: datetime = self.start.checked
+        return found
+
+
+class CancelForm(Form):
+    """An optional reason; it stays with the staff."""
+
+    reason = Checked(
+        "Reason (optional)",
+        [checked(fields.several_lines, longest=500, what="The reason")],
+        widget=TextArea(),
+    )
+
+
+class ButtonForm(Form):
+    """A button: nothing to fill in, but proof that it was ours."""

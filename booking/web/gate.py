@@ -1,0 +1,151 @@
+"""Closed by default: what is not on the public list needs a member of staff who is signed in.
+
+Also the headers of every answer, and the one log line of every request.
+"""
+
+import secrets
+import time
+from datetime import datetime
+
+import structlog
+from flask import Flask, Response, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import user_logged_out
+from flask_security import current_user
+from flask_security.signals import user_authenticated
+
+from booking.models import User
+from booking.models.database import db, transaction
+from booking.services.accounts import IDLE_LIFE, close_session, open_session, session_holds
+from booking.web.state import booking, now
+
+log = structlog.get_logger("web")
+
+PUBLIC = frozenset(
+    {
+        "api.appointment",
+        "api.book",
+        "api.cancel",
+        "api.reschedule",
+        "api.services",
+        "api.slots",
+        "ops.healthz",
+        "ops.readyz",
+        "ops.robots",
+        "patient.appointment",
+        "patient.cancel",
+        "patient.cancel_form",
+        "patient.invite",
+        "patient.reschedule",
+        "patient.reschedule_times",
+        "public.book",
+        "public.booking_form",
+        "public.service_times",
+        "public.services",
+        "security.login",
+        "static",
+    }
+)
+"""Every endpoint that answers without sign-in; a test holds this list and the routes together."""
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SESSION_KEY, SEEN_AT = "staff_session", "seen_at"
+
+
+def install(app: Flask) -> None:
+    """Put the gate before every request, and its marks on every answer."""
+    app.before_request(_begin)
+    app.before_request(_gate)
+    app.after_request(_headers)
+    app.after_request(_log)
+    user_authenticated.connect(_signed_in, app)
+    user_logged_out.connect(_signed_out, app)
+
+
+def signed_in_name() -> str:
+    """Who acts, for the history."""
+    return str(current_user.email)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    g.request_id = secrets.token_hex(8)
+
+
+def _gate() -> ResponseReturnValue | None:
+    if request.endpoint is None or request.endpoint in PUBLIC:
+        return None
+    if _is_signed_in():
+        session[SEEN_AT] = now().timestamp()
+        return None
+    session.clear()
+    if request.method in ("GET", "HEAD"):
+        return redirect(url_for("security.login", next=request.full_path.rstrip("?")))
+    return redirect(url_for("security.login"), 303)
+
+
+def _is_signed_in() -> bool:
+    """Whether account, session row and clock all agree."""
+    key, seen_at = session.get(SESSION_KEY), session.get(SEEN_AT)
+    if not (current_user.is_authenticated and isinstance(key, str) and isinstance(seen_at, float)):
+        return False
+    idle_since = datetime.fromtimestamp(seen_at, now().tzinfo)
+    if now() - idle_since > IDLE_LIFE:
+        return False
+    return session_holds(db.session(), current_user, key, now=now())
+
+
+def _signed_in(_app: Flask, user: User, **_more: object) -> None:
+    """Open a row for the new session, so that it can be ended from our side."""
+    with transaction() as work:
+        key = open_session(work, user, now=now())
+    session[SESSION_KEY], session[SEEN_AT] = key, now().timestamp()
+
+
+def _signed_out(_app: Flask, **_more: object) -> None:
+    """End the session here and in every copy of its cookie."""
+    key = session.get(SESSION_KEY)
+    if isinstance(key, str):
+        with transaction() as work:
+            close_session(work, key)
+    session.clear()
+
+
+def _headers(response: Response) -> Response:
+    headers = response.headers
+    headers["Content-Security-Policy"] = POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["X-Request-Id"] = g.get("request_id", "")
+    if booking().settings.secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint == "static":
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    else:
+        headers["Cache-Control"] = "no-store"
+        headers["X-Robots-Tag"] = "noindex" if _is_private() else "index"
+    return response
+
+
+def _is_private() -> bool:
+    return request.endpoint not in ("public.services", "public.service_times")
+
+
+def _log(response: Response) -> Response:
+    """One line for each request: the rule it matched, never the path, which may hold a key."""
+    log.info(
+        "request",
+        id=g.get("request_id"),
+        method=request.method,
+        route=str(request.url_rule) if request.url_rule else "unknown",
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.get("began", time.perf_counter())) * 1000, 1),
+    )
+    return response

@@ -1,0 +1,144 @@
+"""Rate limits, counted in our own database so that every process counts together."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from flask import Response, request
+from flask_limiter import Limiter
+from limits.storage import Storage
+from sqlalchemy import case, delete, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from booking.models import RateCounter
+from booking.models.database import db, transaction
+from booking.web.state import booking
+
+BOOKINGS = {"address": "30 per hour", "network": "120 per hour", "contact": "6 per hour"}
+SIGN_INS = {"address": "10 per 15 minutes", "network": "60 per 15 minutes"}
+
+
+class DatabaseStorage(Storage):
+    """Fixed windows in the table `rate_counter`: one upsert for each hit."""
+
+    STORAGE_SCHEME = ["booking-sql"]  # noqa: RUF012 (the library's name)
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return Exception
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, or begin a new window; returns the hits in the window."""
+        now = datetime.now(UTC)
+        fresh = {"key": key, "hits": amount, "expires_at": now + timedelta(seconds=expiry)}
+        with transaction() as session:
+            sqlite = session.get_bind().dialect.name == "sqlite"
+            insert: Callable[..., Any] = sqlite_insert if sqlite else postgres_insert
+            over = RateCounter.expires_at <= now
+            counting = insert(RateCounter).values(**fresh)
+            counting = counting.on_conflict_do_update(
+                index_elements=[RateCounter.key],
+                set_={
+                    "hits": case((over, amount), else_=RateCounter.hits + amount),
+                    "expires_at": case((over, fresh["expires_at"]), else_=RateCounter.expires_at),
+                },
+            ).returning(RateCounter.hits)
+            return int(session.execute(counting).scalar_one())
+
+    def get(self, key: str) -> int:
+        """The hits in the window that is open."""
+        found = self._counter(key)
+        return found.hits if found else 0
+
+    def get_expiry(self, key: str) -> float:
+        """When the window ends, in seconds of the epoch."""
+        found = self._counter(key)
+        return (found.expires_at if found else datetime.now(UTC)).timestamp()
+
+    def check(self) -> bool:
+        """Whether the storage answers; it is the database of everything else."""
+        return True
+
+    def reset(self) -> int | None:
+        """Forget every counter."""
+        with transaction() as session:
+            session.execute(delete(RateCounter))
+        return None
+
+    def clear(self, key: str) -> None:
+        """Forget one counter."""
+        with transaction() as session:
+            session.execute(delete(RateCounter).where(RateCounter.key == key))
+
+    def _counter(self, key: str) -> RateCounter | None:
+        query = select(RateCounter).where(
+            RateCounter.key == key, RateCounter.expires_at > datetime.now(UTC)
+        )
+        return db.session.scalar(query)
+
+
+def address() -> str:
+    """Who asks, as a keyed hash: the table of counters names nobody."""
+    return _hidden(request.remote_addr or "")
+
+
+def network() -> str:
+    """The neighbourhood of who asks: /24, or /48 for IPv6."""
+    try:
+        asker = ip_address(request.remote_addr or "")
+    except ValueError:
+        return _hidden("")
+    prefix = 24 if asker.version == 4 else 48
+    return _hidden(str(ip_network(f"{asker}/{prefix}", strict=False)))
+
+
+def contact() -> str:
+    """The mail address that a booking would write to."""
+    body = request.get_json(silent=True) if request.is_json else None
+    patient = body.get("patient") if isinstance(body, dict) else None
+    email = patient.get("email") if isinstance(patient, dict) else request.form.get("email")
+    return _hidden(str(email or "").strip().lower())
+
+
+def _hidden(who: str) -> str:
+    return booking().house.keys.digest("rate-limit", who.encode("utf-8", "replace")).hex()[:32]
+
+
+def _made_something(response: Response) -> bool:
+    return response.status_code in (201, 303)
+
+
+def _refused(response: Response) -> bool:
+    return response.status_code != 302
+
+
+limiter = Limiter(key_func=address, storage_uri="booking-sql://", strategy="fixed-window")
+
+_WHO = {"address": address, "network": network, "contact": contact}
+
+
+def limit_bookings(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count the appointments made, by address, network and contact."""
+    for who, limit in BOOKINGS.items():
+        shared = limiter.shared_limit(
+            limit, scope=f"book-{who}", key_func=_WHO[who], deduct_when=_made_something
+        )
+        view = shared(view)
+    return view
+
+
+def limit_sign_ins(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count failed sign-ins by where they come from, never by account: a stranger who guesses
+    locks out himself and nobody else."""
+    for who, limit in SIGN_INS.items():
+        shared = limiter.shared_limit(
+            limit,
+            scope=f"sign-in-{who}",
+            key_func=_WHO[who],
+            methods=["POST"],
+            deduct_when=_refused,
+        )
+        view = shared(view)
+    return view

@@ -1,0 +1,126 @@
+"""A month of free times, as the page shows it."""
+
+import calendar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from booking.domain.slots import Slot
+
+SUNDAY_FIRST = frozenset({"US", "CA", "MX", "BR", "JP", "IL", "IN", "ZA", "PH", "TW", "HK"})
+"""Countries whose calendars begin with Sunday (Unicode CLDR weekData); others begin with Monday."""
+NOON, EVENING = 12, 17
+
+
+@dataclass(frozen=True)
+class Day:
+    """One square of the calendar."""
+
+    date: date
+    in_month: bool
+    is_today: bool
+    is_chosen: bool
+    is_free: bool
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of one service's free times in one time zone.
+
+    Args to the maker are the slots of the month, in order of time; nothing here reads a clock.
+    """
+
+    first: date
+    zone: ZoneInfo
+    today: date
+    by_day: Mapping[date, Sequence[Slot]]
+    chosen: date | None
+    sunday_first: bool
+
+    @property
+    def weekdays(self) -> list[str]:
+        """The names of the columns."""
+        return [calendar.day_name[each] for each in self._calendar.iterweekdays()]
+
+    @cached_property
+    def weeks(self) -> list[list[Day]]:
+        """The squares, whole weeks."""
+        weeks = self._calendar.monthdatescalendar(self.first.year, self.first.month)
+        return [[self._day(each) for each in week] for week in weeks]
+
+    @property
+    def previous(self) -> date | None:
+        """The month before, unless it is over."""
+        before = (self.first - timedelta(days=1)).replace(day=1)
+        return before if before >= self.today.replace(day=1) else None
+
+    @property
+    def following(self) -> date:
+        """The month after."""
+        return (self.first + timedelta(days=31)).replace(day=1)
+
+    @property
+    def parts(self) -> list[tuple[str, list[Slot]]]:
+        """The chosen day's slots: morning, afternoon, evening; empty parts left out."""
+        named: dict[str, list[Slot]] = {"Morning": [], "Afternoon": [], "Evening": []}
+        for slot in self.by_day.get(self.chosen, ()) if self.chosen else ():
+            named[_part_of_day(slot.start.astimezone(self.zone))].append(slot)
+        return [(name, slots) for name, slots in named.items() if slots]
+
+    @property
+    def next_day(self) -> date | None:
+        """The next day of the month with free times, after the chosen one."""
+        return min((d for d in self.by_day if self.chosen is None or d > self.chosen), default=None)
+
+    @property
+    def previous_day(self) -> date | None:
+        """The last day of the month with free times, before the chosen one."""
+        return max((d for d in self.by_day if self.chosen and d < self.chosen), default=None)
+
+    @cached_property
+    def _calendar(self) -> calendar.Calendar:
+        return calendar.Calendar(calendar.SUNDAY if self.sunday_first else calendar.MONDAY)
+
+    def _day(self, each: date) -> Day:
+        in_month = each.month == self.first.month
+        return Day(
+            date=each,
+            in_month=in_month,
+            is_today=each == self.today,
+            is_chosen=each == self.chosen,
+            is_free=in_month and each in self.by_day,
+        )
+
+
+def month_of(
+    slots: Iterable[Slot],
+    *,
+    first: date,
+    day: date | None,
+    zone: ZoneInfo,
+    now: datetime,
+    country: str,
+) -> Month:
+    """Lay out the slots; without a day asked for, the first free one is opened."""
+    by_day: dict[date, list[Slot]] = {}
+    for slot in slots:
+        local = slot.start.astimezone(zone).date()
+        if (local.year, local.month) == (first.year, first.month):
+            by_day.setdefault(local, []).append(slot)
+    chosen = day if day and (day.year, day.month) == (first.year, first.month) else None
+    return Month(
+        first=first,
+        zone=zone,
+        today=now.astimezone(zone).date(),
+        by_day=by_day,
+        chosen=chosen or min(by_day, default=None),
+        sunday_first=country in SUNDAY_FIRST,
+    )
+
+
+def _part_of_day(local: datetime) -> str:
+    if local.hour < NOON:
+        return "Morning"
+    return "Afternoon" if local.hour < EVENING else "Evening"

@@ -1,0 +1,163 @@
+"""The patient's own page of an appointment: see it, move it, cancel it, put it in a calendar.
+
+A link from the mail opens it. Looking changes nothing, since mail scanners look too.
+"""
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from booking.domain.lifecycle import Verb, after
+from booking.domain.refusals import SlotTaken, TooLate
+from booking.messages import invitation, links
+from booking.models import Appointment
+from booking.models.database import db, transaction
+from booking.services.appointments import (
+    appointment_by_token,
+    cancel_appointment,
+    patient_may_change,
+    reschedule_appointment,
+)
+from booking.services.correspondence import appointment_facts, clinic_facts
+from booking.web import fields
+from booking.web.errors import note_guard
+from booking.web.forms import CancelForm, RescheduleForm
+from booking.web.limits import limit_bookings
+from booking.web.state import booking, clinic, now
+from booking.web.times import alternatives, read_query, times
+from booking.web.zones import zone_choices
+
+bp = Blueprint("patient", __name__, url_prefix="/appointments/<token>")
+
+
+@bp.get("")
+def appointment(token: str) -> ResponseReturnValue:
+    """The appointment: what, when, where, how to prepare, and what can be done with it."""
+    found = appointment_by_token(db.session(), token)
+    facts = appointment_facts(
+        found, keys=booking().house.keys, base_url=booking().settings.base_url
+    )
+    return render_template(
+        "patient/appointment.html",
+        appointment=found,
+        token=token,
+        over=found.start_at <= now(),
+        may_change=patient_may_change(found, now=now()),
+        google=links.google_calendar_url(facts),
+        outlook_live=links.outlook_live_url(facts),
+        outlook_office=links.outlook_office_url(facts),
+    )
+
+
+@bp.get("/invite.ics")
+def invite(token: str) -> ResponseReturnValue:
+    """The event for a calendar app that takes files (METHOD:PUBLISH)."""
+    found = appointment_by_token(db.session(), token)
+    facts = appointment_facts(
+        found, keys=booking().house.keys, base_url=booking().settings.base_url
+    )
+    body = invitation.download(clinic_facts(clinic(), booking().settings.mail_from), facts)
+    response = Response(body, content_type="text/calendar; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="appointment.ics"'
+    return response
+
+
+@bp.get("/reschedule")
+def reschedule_times(token: str) -> ResponseReturnValue:
+    """The times to which it can be moved, and the question once one is chosen."""
+    found = _changeable(token)
+    form = RescheduleForm()
+    form.start.data, form.practitioner.data = request.args.get("start", ""), None
+    return _reschedule_page(found, token, form)
+
+
+@bp.post("/reschedule")
+@limit_bookings
+def reschedule(token: str) -> ResponseReturnValue:
+    """Move it: 303 to its page, 409 with other times if the slot is gone."""
+    form = RescheduleForm()
+    if not form.validate_on_submit():
+        return _reschedule_page(_changeable(token), token, form), 422
+    try:
+        with transaction() as session:
+            reschedule_appointment(
+                session,
+                appointment_by_token(session, token),
+                form.wanted,
+                booking().house,
+                now=now(),
+                practitioner=form.practitioner.data or None,
+            )
+    except SlotTaken as refusal:
+        note_guard(refusal)
+        return _reschedule_page(_changeable(token), token, form, taken=True), 409
+    return redirect(url_for(".appointment", token=token, moved=1), 303)
+
+
+@bp.get("/cancel")
+def cancel_form(token: str) -> ResponseReturnValue:
+    """The question before it is cancelled."""
+    return _cancel_page(token, CancelForm())
+
+
+@bp.post("/cancel")
+def cancel(token: str) -> ResponseReturnValue:
+    """Cancel it: 303 to its page."""
+    form = CancelForm()
+    if not form.validate_on_submit():
+        return _cancel_page(token, form), 422
+    with transaction() as session:
+        cancel_appointment(
+            session,
+            appointment_by_token(session, token),
+            booking().house,
+            now=now(),
+            reason=form.reason.checked,
+        )
+    return redirect(url_for(".appointment", token=token), 303)
+
+
+def _changeable(token: str) -> Appointment:
+    """The appointment, while its patient may change it.
+
+    Raises:
+        WrongState, TooLate: if not; the error page says which and whom to call.
+    """
+    found = appointment_by_token(db.session(), token)
+    after(found.status, Verb.RESCHEDULE)
+    if not patient_may_change(found, now=now()):
+        raise TooLate
+    return found
+
+
+def _cancel_page(token: str, form: CancelForm) -> str:
+    found = _changeable(token)
+    return render_template("patient/cancel.html", appointment=found, token=token, form=form)
+
+
+def _reschedule_page(
+    found: Appointment, token: str, form: RescheduleForm, *, taken: bool = False
+) -> str:
+    """The calendar; with a time chosen, the old and the new one side by side and a button."""
+    service = found.service
+    args = request.args.copy()
+    args.setdefault("practitioner", found.practitioner.slug)
+    args.setdefault("tz", found.patient_timezone)
+    query = read_query(args, service)
+    try:
+        start = fields.instant(form.start.data or "")
+    except ValueError:
+        start = None
+    near = alternatives(service, None, start, ignoring=found.id) if taken and start else []
+    return render_template(
+        "patient/reschedule.html",
+        appointment=found,
+        token=token,
+        service=service,
+        form=form,
+        start=None if taken else start,
+        end=start + service.duration if start else None,
+        times=times(service, query, ignoring=found.id),
+        zones=zone_choices(query.zone.key, clinic().timezone),
+        taken=taken,
+        alternatives=near,
+    )

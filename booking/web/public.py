@@ -1,0 +1,141 @@
+"""What anybody may see: the services, their free times, and the way to book one."""
+
+from datetime import datetime
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
+
+from booking.domain.refusals import KeyReused, SlotTaken, TooManyAppointments
+from booking.models import HealthcareService, Mode, Visibility
+from booking.models.database import db, transaction
+from booking.services.appointments import book_appointment
+from booking.services.links import token_of
+from booking.web import fields
+from booking.web.errors import note_guard
+from booking.web.forms import BookingForm
+from booking.web.limits import limit_bookings
+from booking.web.state import booking, clinic, now
+from booking.web.times import Query, alternatives, read_query, still_free, times
+from booking.web.zones import zone_choices
+
+bp = Blueprint("public", __name__)
+
+
+@bp.get("/")
+def services() -> ResponseReturnValue:
+    """What can be booked."""
+    query = select(HealthcareService).where(HealthcareService.visibility == Visibility.PUBLIC)
+    offered = db.session.scalars(query.order_by(HealthcareService.position, HealthcareService.id))
+    return render_template("public/services.html", services=offered.all())
+
+
+@bp.get("/services/<slug>")
+def service_times(slug: str) -> ResponseReturnValue:
+    """The free times of a service, a month and a day at a time."""
+    service = _service(slug)
+    query = read_query(request.args, service)
+    return render_template(
+        "public/times.html",
+        service=service,
+        times=times(service, query),
+        zones=zone_choices(query.zone.key, clinic().timezone),
+    )
+
+
+@bp.get("/services/<slug>/book")
+def booking_form(slug: str) -> ResponseReturnValue:
+    """The form for one slot; a time that is none leads back to the times."""
+    service = _service(slug)
+    query = read_query(request.args, service)
+    try:
+        start = fields.instant(request.args.get("start", ""))
+    except ValueError:
+        return redirect(url_for(".service_times", slug=slug), 303)
+    form = _form(service)
+    form.start.data = fields.utc_text(start)
+    form.practitioner.data, form.timezone.data = query.practitioner, query.tz
+    if not still_free(service, query.practitioner, start):
+        return _taken(service, form, query, start)
+    return _form_page(service, form, query, start)
+
+
+@bp.post("/services/<slug>/book")
+@limit_bookings
+def book(slug: str) -> ResponseReturnValue:
+    """Book the chosen slot: 303 to its page, 422 if the form is wrong, 409 if it is gone."""
+    service = _service(slug)
+    form = _form(service)
+    query = read_query(_as_query(form), service)
+    if not form.validate_on_submit():
+        return _form_page(service, form, query, getattr(form.start, "checked", None)), 422
+    wish = form.request()
+    try:
+        with transaction() as session:
+            appointment = book_appointment(session, slug, wish, booking().house, now=now())
+            token = token_of(appointment, booking().house.keys)
+    except SlotTaken as refusal:
+        return _taken(_service(slug), form, query, wish.start, refusal)
+    except TooManyAppointments:
+        return _form_page(_service(slug), form, query, wish.start, too_many=True), 409
+    except KeyReused:
+        return _form_page(_service(slug), form, query, wish.start, used=True), 422
+    return redirect(url_for("patient.appointment", token=token), 303)
+
+
+def _service(slug: str) -> HealthcareService:
+    """The service of that name, or 404; the staff's own are not there for the public."""
+    query = select(HealthcareService).where(HealthcareService.slug == slug)
+    found = db.session.scalar(query)
+    if found is None or found.visibility == Visibility.STAFF:
+        abort(404)
+    return found
+
+
+def _form(service: HealthcareService) -> BookingForm:
+    return BookingForm(
+        country=clinic().country,
+        phone_needed=service.mode == Mode.PHONE,
+        default_timezone=clinic().timezone,
+    )
+
+
+def _as_query(form: BookingForm) -> "MultiDict[str, str]":
+    """The choices that travelled with the form, read as if they stood in the address."""
+    return MultiDict({"practitioner": form.practitioner.data or "", "tz": form.timezone.data or ""})
+
+
+def _form_page(
+    service: HealthcareService,
+    form: BookingForm,
+    query: Query,
+    start: datetime | None,
+    **more: object,
+) -> str:
+    chosen = next((p for p in service.practitioners if p.slug == query.practitioner), None)
+    return render_template(
+        "public/book.html",
+        service=service,
+        form=form,
+        query=query,
+        start=start,
+        end=start + service.duration if start else None,
+        practitioner=chosen,
+        **more,
+    )
+
+
+def _taken(
+    service: HealthcareService,
+    form: BookingForm,
+    query: Query,
+    start: datetime,
+    refusal: SlotTaken | None = None,
+) -> ResponseReturnValue:
+    """The form as it was typed, with the nearest free times to choose from."""
+    if refusal is not None:
+        note_guard(refusal)
+    found = alternatives(service, query.practitioner, start)
+    form.start.data = fields.utc_text(found[0].start) if found else ""
+    return _form_page(service, form, query, start, taken=True, alternatives=found), 409

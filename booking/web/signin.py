@@ -1,0 +1,52 @@
+"""Staff sign-in, by Flask-Security: one kept library for the most dangerous code."""
+
+from flask import Flask
+from flask_security import Security, SQLAlchemyUserDatastore
+from flask_wtf import CSRFProtect
+
+from booking.models import Role, User
+from booking.models.database import db
+from booking.services.accounts import SESSION_LIFE, SHORTEST_PASSWORD
+from booking.settings import Settings
+from booking.web.limits import limit_sign_ins
+
+security = Security()
+csrf = CSRFProtect()
+
+
+def configure(app: Flask, settings: Settings) -> None:
+    """Set what decides who gets in and for how long."""
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SECURITY_PASSWORD_SALT=settings.secret_key,
+        SECURITY_PASSWORD_HASH="argon2",  # noqa: S106 (the name of a scheme)
+        SECURITY_PASSWORD_SCHEMES=["argon2"],
+        SECURITY_PASSWORD_LENGTH_MIN=SHORTEST_PASSWORD,
+        SECURITY_PASSWORD_NORMALIZE_FORM="NFKC",  # noqa: S106 (a form of Unicode)
+        SECURITY_RETURN_GENERIC_RESPONSES=True,
+        SECURITY_POST_LOGIN_VIEW="/staff/",
+        SECURITY_POST_LOGOUT_VIEW="/login",
+        SECURITY_UNAUTHORIZED_VIEW=None,
+        SECURITY_LOGIN_USER_TEMPLATE="staff/login.html",
+        SECURITY_FLASH_MESSAGES=False,
+        SECURITY_USER_IDENTITY_ATTRIBUTES=[{"email": {"mapper": _plain, "case_insensitive": True}}],
+        SECURITY_DEFAULT_REMEMBER_ME=False,
+        SESSION_COOKIE_NAME="__Host-session" if settings.secure else "session",
+        SESSION_COOKIE_SECURE=settings.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may take its time
+    )
+
+
+def install(app: Flask) -> None:
+    """Register the library; its views are ours to limit and to gate."""
+    csrf.init_app(app)
+    security.init_app(app, SQLAlchemyUserDatastore(db, User, Role), register_blueprint=True)
+    app.view_functions["security.login"] = limit_sign_ins(app.view_functions["security.login"])
+
+
+def _plain(identity: str) -> str | None:
+    """An address as it is typed; anything odd finds nobody."""
+    return identity.strip().lower() if "@" in identity and identity.isascii() else None

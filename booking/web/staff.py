@@ -1,0 +1,249 @@
+"""The staff's pages: what is coming, one appointment, and what can be done with it."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Verb
+from booking.domain.refusals import SlotTaken, WrongState
+from booking.models import Appointment
+from booking.models.database import db, transaction
+from booking.services import agenda
+from booking.services.appointments import (
+    appointment_by_reference,
+    cancel_appointment,
+    note_attendance,
+    reschedule_appointment,
+)
+from booking.services.outbox import owe_again
+from booking.web import fields
+from booking.web.errors import note_guard
+from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
+from booking.web.gate import signed_in_name
+from booking.web.state import booking, clinic, now
+from booking.web.times import alternatives, read_query, times
+from booking.web.zones import zone_choices
+
+bp = Blueprint("staff", __name__, url_prefix="/staff")
+
+ATTENDANCE = {"arrive": Verb.ARRIVE, "fulfil": Verb.FULFIL, "miss": Verb.MISS}
+
+
+@bp.get("/")
+def upcoming() -> ResponseReturnValue:
+    """The coming days, today first; above them what wants a person's attention."""
+    session, zone = db.session(), clinic().zone
+    today = now().astimezone(zone).date()
+    first = _day(request.args.get("from")) or today
+    chosen = request.args.get("practitioner") or None
+    return render_template(
+        "staff/upcoming.html",
+        days=agenda.upcoming(session, first, zone, practitioner=chosen),
+        first=first,
+        today=today,
+        earlier=first - timedelta(days=agenda.DAYS_AHEAD),
+        later=first + timedelta(days=agenda.DAYS_AHEAD),
+        chosen=chosen,
+        practitioners=agenda.practitioners(session),
+        not_reached=agenda.not_reached(session),
+        waiting_since=agenda.waiting_since(session, now=now()),
+        relay=agenda.relay_trouble(session),
+        button=ButtonForm(),
+    )
+
+
+@bp.get("/appointments/<reference>")
+def appointment(reference: str) -> ResponseReturnValue:
+    """One appointment: the person, what happened, what was sent."""
+    session = db.session()
+    found = appointment_by_reference(session, reference)
+    return render_template(
+        "staff/appointment.html",
+        appointment=found,
+        history=agenda.history(session, found),
+        messages=agenda.messages(session, found),
+        button=ButtonForm(),
+    )
+
+
+@bp.post("/appointments/<reference>/<any(arrive, fulfil, miss):verb>")
+def attendance(reference: str, verb: str) -> ResponseReturnValue:
+    """Note that the patient arrived, was seen, or did not come."""
+
+    def note(session: Session, found: Appointment) -> None:
+        note_attendance(session, found, ATTENDANCE[verb], actor=signed_in_name(), now=now())
+
+    return _act(reference, note)
+
+
+@bp.get("/appointments/<reference>/cancel")
+def cancel_form(reference: str) -> ResponseReturnValue:
+    """The question before staff cancel."""
+    found = appointment_by_reference(db.session(), reference)
+    return render_template("staff/cancel.html", appointment=found, form=CancelForm())
+
+
+@bp.post("/appointments/<reference>/cancel")
+def cancel(reference: str) -> ResponseReturnValue:
+    """Cancel; the patient is told by mail."""
+    form = CancelForm()
+    if not form.validate_on_submit():
+        found = appointment_by_reference(db.session(), reference)
+        return render_template("staff/cancel.html", appointment=found, form=form), 422
+
+    def act(session: Session, found: Appointment) -> None:
+        cancel_appointment(
+            session,
+            found,
+            booking().house,
+            now=now(),
+            reason=form.reason.checked,
+            actor=signed_in_name(),
+        )
+
+    return _act(reference, act, told="Cancelled. The patient is being told by email.")
+
+
+@bp.get("/appointments/<reference>/reschedule")
+def reschedule_times(reference: str) -> ResponseReturnValue:
+    """The free times to which it can be moved."""
+    form = RescheduleForm()
+    form.start.data = request.args.get("start", "")
+    form.practitioner.data = request.args.get("practitioner", "")
+    return _reschedule_page(appointment_by_reference(db.session(), reference), form)
+
+
+@bp.post("/appointments/<reference>/reschedule")
+def reschedule(reference: str) -> ResponseReturnValue:
+    """Move it; the patient is told by mail."""
+    form = RescheduleForm()
+    if not form.validate_on_submit():
+        found = appointment_by_reference(db.session(), reference)
+        return _reschedule_page(found, form), 422
+
+    def act(session: Session, found: Appointment) -> None:
+        reschedule_appointment(
+            session,
+            found,
+            form.wanted,
+            booking().house,
+            now=now(),
+            practitioner=form.practitioner.data or None,
+            actor=signed_in_name(),
+        )
+
+    try:
+        return _act(reference, act, told="Moved. The patient is being told by email.")
+    except SlotTaken as refusal:
+        note_guard(refusal)
+        found = appointment_by_reference(db.session(), reference)
+        return _reschedule_page(found, form, taken=True), 409
+
+
+@bp.post("/appointments/<reference>/resend")
+def resend(reference: str) -> ResponseReturnValue:
+    """Send the patient once more what holds now."""
+
+    def act(session: Session, found: Appointment) -> None:
+        owe_again(session, found, now=now())
+        agenda.mark_handled(session, found, now=now())
+
+    return _act(reference, act, told="The message is being sent again.")
+
+
+@bp.post("/appointments/<reference>/handled")
+def handled(reference: str) -> ResponseReturnValue:
+    """Take it off the list of patients who were not reached."""
+
+    def act(session: Session, found: Appointment) -> None:
+        agenda.mark_handled(session, found, now=now())
+
+    return _act(reference, act, told="Taken off the list.", back=url_for(".upcoming"))
+
+
+@bp.get("/appointments/<reference>/messages/<int:message>")
+def message(reference: str, message: int) -> ResponseReturnValue:
+    """A mail as it left, opened from its sealed copy."""
+    found = appointment_by_reference(db.session(), reference)
+    copy = agenda.sent_copy(db.session(), found, message)
+    if copy is None:
+        abort(404)
+    mail = message_from_bytes(booking().house.keys.seal.decrypt(copy.sealed), policy=policy.default)
+    assert isinstance(mail, EmailMessage)  # noqa: S101 (what the default policy makes)
+    return render_template(
+        "staff/message.html",
+        appointment=found,
+        headers=_headers(mail),
+        text=_part(mail, "text/plain"),
+        event=_part(mail, "text/calendar"),
+    )
+
+
+def _act(
+    reference: str,
+    act: Callable[[Session, Appointment], Any],
+    *,
+    told: str | None = None,
+    back: str | None = None,
+) -> ResponseReturnValue:
+    """Do one thing in one transaction, then go back to where the button was."""
+    if not ButtonForm().validate_on_submit():
+        abort(400)
+    try:
+        with transaction() as session:
+            act(session, appointment_by_reference(session, reference))
+    except WrongState:
+        told = "Nothing was changed: the appointment is already in another state."
+    if told:
+        flash(told)
+    to_list = request.form.get("back") == "list"
+    there = url_for(".upcoming") if to_list else url_for(".appointment", reference=reference)
+    return redirect(back or there, 303)
+
+
+def _reschedule_page(found: Appointment, form: RescheduleForm, *, taken: bool = False) -> str:
+    service = found.service
+    query = read_query(request.args, service)
+    try:
+        start = fields.instant(form.start.data or "")
+    except ValueError:
+        start = None
+    near = alternatives(service, None, start, ignoring=found.id) if taken and start else []
+    return render_template(
+        "staff/reschedule.html",
+        appointment=found,
+        service=service,
+        form=form,
+        start=None if taken else start,
+        end=start + service.duration if start else None,
+        times=times(service, query, ignoring=found.id),
+        zones=zone_choices(query.zone.key, clinic().timezone),
+        taken=taken,
+        alternatives=near,
+    )
+
+
+def _headers(mail: EmailMessage) -> list[tuple[str, str]]:
+    shown = ("From", "To", "Subject", "Date", "Message-ID")
+    return [(name, str(mail[name])) for name in shown if mail[name]]
+
+
+def _part(mail: EmailMessage, kind: str) -> str | None:
+    for part in mail.walk():
+        if part.get_content_type() == kind:
+            return str(part.get_content())
+    return None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        found = datetime.strptime(text or "", "%Y-%m-%d").date()  # noqa: DTZ007 (on the wall)
+    except ValueError:
+        return None
+    return found if 2000 <= found.year < 2200 else None

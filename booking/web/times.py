@@ -1,0 +1,163 @@
+"""The free times of a service, asked for by an address and laid out for a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from werkzeug.datastructures import MultiDict
+
+from booking.domain.openings import local_day
+from booking.domain.slots import Slot, nearest
+from booking.domain.timeline import Span
+from booking.models import HealthcareService, Mode
+from booking.models.database import db
+from booking.services.availability import Diary, load_diary, whole_horizon
+from booking.web.fields import zone_of
+from booking.web.month import Month, month_of
+from booking.web.state import clinic, now
+
+AROUND = timedelta(days=14)
+"""How far from a taken slot its alternatives are looked for."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What the address of a times page says; whatever it says wrongly is left aside."""
+
+    month: date | None
+    day: date | None
+    practitioner: str | None
+    tz: str | None
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True)
+class Times:
+    """All that a times page shows."""
+
+    query: Query
+    month: Month
+    next_free: date | None
+    """The first day with free times after this month, when it holds none."""
+
+    def link(self, **changes: str | None) -> dict[str, str]:
+        """The arguments of the same page with some changed; absent ones are dropped."""
+        kept: dict[str, str | None] = {
+            "month": f"{self.month.first:%Y-%m}",
+            "practitioner": self.query.practitioner,
+            "tz": self.query.tz,
+        }
+        return {name: each for name, each in (kept | changes).items() if each}
+
+    def at_day(self, day: date) -> dict[str, str]:
+        """The arguments of the page of a day, in its own month."""
+        return self.link(month=f"{day:%Y-%m}", day=f"{day:%Y-%m-%d}")
+
+
+def read_query(args: "MultiDict[str, str]", service: HealthcareService) -> Query:
+    """Understand the address; for a meeting in person only the clinic's clock counts."""
+    remote = service.mode != Mode.IN_PERSON
+    tz = args.get("tz") if remote else None
+    zone = zone_of(tz, clinic().timezone)
+    slugs = {each.slug for each in service.practitioners}
+    day = _date(args.get("day"), "%Y-%m-%d")
+    return Query(
+        month=_date(args.get("month"), "%Y-%m") or (day.replace(day=1) if day else None),
+        day=day,
+        practitioner=args.get("practitioner") if args.get("practitioner") in slugs else None,
+        tz=zone.key if tz == zone.key else None,
+        zone=zone,
+    )
+
+
+def times(service: HealthcareService, query: Query, *, ignoring: int | None = None) -> Times:
+    """Find what is free in the month asked for, or where to look when nothing is."""
+    present = now()
+    horizon = whole_horizon(service, present)
+    diary = _diary(service, query.practitioner, horizon, present, ignoring)
+    first = query.month or present.astimezone(query.zone).date().replace(day=1)
+    slots = diary.slots(_month_span(first, query.zone))
+    if not slots and query.month is None:
+        # A month that is as good as over is no welcome: begin where something is free.
+        first = _first_day(diary.slots(), query.zone) or first
+        first = first.replace(day=1)
+        slots = diary.slots(_month_span(first, query.zone))
+    month = month_of(
+        slots, first=first, day=query.day, zone=query.zone, now=present, country=clinic().country
+    )
+    return Times(query, month, None if slots else _next_free(diary, first, query.zone))
+
+
+def alternatives(
+    service: HealthcareService,
+    practitioner: str | None,
+    start: datetime,
+    *,
+    ignoring: int | None = None,
+) -> list[Slot]:
+    """The free times nearest to one that is gone."""
+    around = Span(start - AROUND, start + AROUND)
+    diary = _diary(service, practitioner, around, now(), ignoring)
+    found = nearest(diary.slots(), start, 6)
+    if found:
+        return found
+    horizon = whole_horizon(service, now())
+    return _diary(service, practitioner, horizon, now(), ignoring).slots()[:6]
+
+
+def still_free(service: HealthcareService, practitioner: str | None, start: datetime) -> bool:
+    """Whether a slot on offer begins then."""
+    span = Span(start, start + timedelta(minutes=1))
+    slots = _diary(service, practitioner, span, now(), None).slots()
+    return any(slot.start == start for slot in slots)
+
+
+def practitioner_ids(service: HealthcareService, slug: str | None) -> Sequence[int] | None:
+    """The ids that a practitioner filter means; None for everybody."""
+    if slug is None:
+        return None
+    return [each.id for each in service.practitioners if each.slug == slug]
+
+
+def _diary(
+    service: HealthcareService,
+    practitioner: str | None,
+    span: Span,
+    present: datetime,
+    ignoring: int | None,
+) -> Diary:
+    asked = practitioner_ids(service, practitioner)
+    return load_diary(
+        db.session(),
+        clinic(),
+        service,
+        span,
+        now=present,
+        practitioners=asked,
+        ignoring=ignoring,
+    )
+
+
+def _next_free(diary: Diary, month: date, zone: ZoneInfo) -> date | None:
+    """The first free day after an empty month; the first of all when none comes after."""
+    days = [slot.start.astimezone(zone).date() for slot in diary.slots()]
+    return next((day for day in days if day > month), days[0] if days else None)
+
+
+def _month_span(first: date, zone: ZoneInfo) -> Span:
+    following = (first + timedelta(days=31)).replace(day=1)
+    return Span(local_day(first, zone).start, local_day(following, zone).start)
+
+
+def _first_day(slots: Sequence[Slot], zone: ZoneInfo) -> date | None:
+    return slots[0].start.astimezone(zone).date() if slots else None
+
+
+def _date(text: str | None, form: str) -> date | None:
+    """A date of the years we can mean; anything else is as if it were not there."""
+    try:
+        found = datetime.strptime(text or "", form).date()  # noqa: DTZ007 (a date on the wall)
+    except ValueError:
+        return None
+    return found if 2000 <= found.year < 2200 else None
