@@ -1,8 +1,7 @@
 """The demo clinic: believable, the same every time, and nobody in it is real."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -12,7 +11,6 @@ from sqlalchemy.orm import Session
 from booking.domain.lifecycle import Verb
 from booking.domain.openings import local_day
 from booking.domain.slots import Slot
-from booking.domain.timeline import Span
 from booking.models import Appointment, Clinic, HealthcareService, OwedMessage
 from booking.services.accounts import create_user
 from booking.services.appointments import (
@@ -35,6 +33,8 @@ NAMES = (
     "Drew Vale", "Skyler Reed", "Emery Cove", "Finley Heath",
 )  # fmt: skip
 STAFF = "demo"
+BEFOREHAND = timedelta(days=9)
+"""How long ago everything in the demo was booked."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,8 @@ def seed_demo(session: Session, house: House, password_hash: str, *, now: dateti
         return False
     clinic = store_clinic(session, read_clinic_file(DEMO_FILE.read_text(encoding="utf-8")))
     create_user(session, DEMO_SIGN_IN, password_hash, now=now)
-    today = now.astimezone(clinic.zone).date()
     for number, wish in enumerate(WISHES):
-        _make(session, clinic, house, wish, today, NAMES[number % len(NAMES)])
+        _make(session, clinic, house, wish, NAMES[number % len(NAMES)], made_at=now - BEFOREHAND)
     for message in session.scalars(select(OwedMessage)):
         session.delete(message)
     session.flush()
@@ -88,28 +87,21 @@ def seed_demo(session: Session, house: House, password_hash: str, *, now: dateti
 
 
 def _make(
-    session: Session, clinic: Clinic, house: House, wish: Wish, today: date, name: str
+    session: Session, clinic: Clinic, house: House, wish: Wish, name: str, *, made_at: datetime
 ) -> None:
     service = session.scalars(
         select(HealthcareService).where(HealthcareService.slug == wish.service)
     ).one()
-    slots = list(_free(session, clinic, service, today + timedelta(days=wish.day)))
+    day = (made_at + BEFOREHAND).astimezone(clinic.zone).date() + timedelta(days=wish.day)
+    span = local_day(day, clinic.zone)
+    slots = free_slots(session, clinic, service, span, now=made_at)
     if not slots:
         return  # a weekend or a holiday
     slot = slots[round(wish.share * (len(slots) - 1))]
-    made_at = slot.start - service.minimum_notice - timedelta(days=2)
     request = BookingRequest(start=slot.start, practitioner=None, patient=_patient(name))
     made = book_appointment(session, service.slug, request, house, now=made_at)
     for verb in wish.verbs:
         _live(session, made, verb, house, slot)
-
-
-def _free(
-    session: Session, clinic: Clinic, service: HealthcareService, day: date
-) -> Iterator[Slot]:
-    span = local_day(day, clinic.zone)
-    early = span.start - service.minimum_notice - timedelta(days=2)
-    yield from free_slots(session, clinic, service, Span(span.start, span.until), now=early)
 
 
 def _live(session: Session, made: Appointment, verb: str, house: House, slot: Slot) -> None:

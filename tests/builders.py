@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -49,7 +50,12 @@ address = "120 Water Street, New York, NY 10005"
 slug = "ada"
 name = "Ada Bell"
 email = "ada@clinic.example"
-hours = [{ days = ["mon", "tue", "wed", "thu", "fri"], opens = "09:00", closes = "17:00", breaks = [["12:00", "13:00"]] }]
+
+[[practitioners.hours]]
+days = ["mon", "tue", "wed", "thu", "fri"]
+opens = "09:00"
+closes = "17:00"
+breaks = [["12:00", "13:00"]]
 
 [[practitioners]]
 slug = "ben"
@@ -139,7 +145,7 @@ def a_request(
     *,
     practitioner: str | None = None,
     key: str | None = None,
-    **patient: object,
+    **patient: Any,
 ) -> BookingRequest:
     """A wish for a slot."""
     return BookingRequest(
@@ -154,7 +160,7 @@ def an_appointment(
     service: str = "visit",
     now: datetime = NOW,
     practitioner: str | None = "ada",
-    **patient: object,
+    **patient: Any,
 ) -> Appointment:
     """A booked appointment, made as everybody's are."""
     request = a_request(start, practitioner=practitioner, **patient)

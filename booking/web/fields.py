@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+LONGEST_ADDRESS = 254
+"""RFC 5321 §4.5.3.1.3, less the angle brackets."""
+
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp", "Co", "Cn"})
@@ -53,16 +56,15 @@ def person_name(text: str) -> str:
 def email_address(text: str) -> str:
     """One plain address (RFC 5321): no display name, no comment, no quotes, no literal."""
     text = text.strip()
+    if not text:
+        raise ValueError("Enter your email address.")
     try:
-        if len(text) > 254 or not text.isascii():
-            raise ValueError
+        if len(text) > LONGEST_ADDRESS or not text.isascii():
+            raise EmailNotValidError
         return validate_email(text, check_deliverability=False, test_environment=True).normalized
-    except ValueError as error:
-        if isinstance(error, EmailNotValidError) or text:
-            raise ValueError(
-                "Enter an email address in the right form, like name@example.com."
-            ) from None
-        raise ValueError("Enter your email address.") from None
+    except EmailNotValidError:
+        sentence = "Enter an email address in the right form, like name@example.com."
+        raise ValueError(sentence) from None
 
 
 def phone_number(text: str, country: str) -> str:
