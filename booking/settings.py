@@ -142,18 +142,20 @@ def _demo(demo: bool, value: str) -> str | None:
     return value if demo else None
 
 
-def _database(url: str) -> str:
+def _database(text: str) -> str:
+    """The database's address; a relative path of SQLite counts from where the service starts."""
     try:
-        driver = make_url(url).drivername
+        url = make_url(text)
     except ArgumentError:
-        driver = ""
-    if driver not in DRIVERS or (
-        driver == "sqlite" and make_url(url).database in (None, ":memory:")
-    ):
+        url = None
+    if url is None or url.drivername not in DRIVERS or url.database in (None, "", ":memory:"):
         _refuse(
-            "DATABASE_URL", "must be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+            "DATABASE_URL",
+            "must be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
         )
-    return url
+    if url.drivername == "sqlite":
+        url = url.set(database=str(Path(url.database or "").absolute()))
+    return url.render_as_string(hide_password=False)
 
 
 def _secret(key: str) -> str:
