@@ -74,7 +74,8 @@ class Resource(Base):
     active: Mapped[bool] = mapped_column(default=True)
     location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id"))
 
-    __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 (SQLAlchemy's name)
+    # All columns at once: one table holds them, and a second look for each row would cost more.
+    __mapper_args__ = {"polymorphic_on": "kind", "with_polymorphic": "*"}  # noqa: RUF012
 
 
 class Practitioner(Resource):
