@@ -48,6 +48,8 @@ def load_clinic(path: Path) -> None:
             store_clinic(session, file)
     except ClinicFileError as error:
         raise click.ClickException(str(error)) from error
+    except UnicodeDecodeError:
+        raise click.ClickException("The file is not text in UTF-8.") from None
     except ClinicExists:
         raise click.ClickException("The database holds a clinic already.") from None
     click.echo(f"{file.clinic.name}: {len(file.services)} services can be booked.")

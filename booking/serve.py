@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from booking import seed, worker
 from booking.messages.maildir import MaildirTransport
 from booking.models.database import db, transaction
+from booking.services.outbox import new_holder
 from booking.settings import Settings
 from booking.web.state import Booking
 
@@ -78,9 +79,10 @@ def serve(app: Flask) -> int:
         print(fault, file=sys.stderr)  # noqa: T201
         return 1
     _announce(settings, state)
+    holder = new_holder()
     return Family(
         web=lambda: Web(app, settings).run(),
-        worker=lambda: worker.run(app),
+        worker=lambda: worker.run(app, holder),
     ).live()
 
 

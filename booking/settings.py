@@ -146,7 +146,7 @@ def _database(text: str) -> str:
     """The database's address; a relative path of SQLite counts from where the service starts."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         url = None
     if url is None or url.drivername not in DRIVERS or url.database in (None, "", ":memory:"):
         _refuse(

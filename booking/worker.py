@@ -6,12 +6,16 @@ any, and settles it in another: whoever dies in between leaves a lease that runs
 
 import signal
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Status
@@ -27,7 +31,7 @@ from booking.messages.transports import (
 from booking.models import Audience, Clinic, Kind, OwedMessage
 from booking.models.database import Busy, db, transaction
 from booking.services import correspondence, outbox, upkeep
-from booking.services.links import Keys
+from booking.services.links import Keys, renew_link
 
 log = structlog.get_logger("worker")
 
@@ -36,15 +40,16 @@ IDLE = 0.25
 BEAT = timedelta(seconds=5)
 RELAY_REST = (1, 2, 5, 10, 30, 60)
 """Seconds to leave a relay alone that refuses everything, longer each time."""
+NOT_WRITTEN = "It could not be written."
 
 
 @dataclass(frozen=True)
 class Task:
-    """One claimed message, ready to be sent without the database."""
+    """One claimed message, ready to be written and sent without the database."""
 
     message: int
     lease: str
-    mail: Mail
+    compose: Callable[[], Mail]
 
 
 class Worker:
@@ -59,8 +64,11 @@ class Worker:
         base_url: str,
         mail_from: str,
         clock: Callable[[], datetime],
+        holder: str,
     ) -> None:
+        """Take the parts; `holder` is the name that a dead predecessor had, if there was one."""
         self._transport, self._renderer, self._keys = transport, renderer, keys
+        self._holder = holder
         self._base_url, self._mail_from, self._clock = base_url, mail_from, clock
         self._stop = threading.Event()
         self._failures = 0
@@ -73,6 +81,7 @@ class Worker:
 
     def run(self) -> None:
         """Deliver what is due, again and again."""
+        self._inherit()
         while not self._stop.is_set():
             rest = self.turn()
             self._stop.wait(rest)
@@ -99,14 +108,14 @@ class Worker:
         except (RelayDown, RelayMisconfigured) as error:
             return self._relay_failed(error)
         self._relay_works()
-        return 0.0
+        return IDLE
 
     def _next(self) -> Task | None:
         """Claim messages until one is worth sending; None when nothing is due."""
         while True:
             now = self._clock()
             with transaction() as session:
-                message = outbox.claim(session, now=now)
+                message = outbox.claim(session, now=now, holder=self._holder)
                 if message is None:
                     return None
                 task = self._prepare(session, message, now)
@@ -126,19 +135,24 @@ class Worker:
             else:
                 outbox.drop(session, message, lease, now=now)
             return None
+        renew_link(appointment, self._keys)
         try:
-            return Task(message.id, lease, self._compose(message, clinic, address, now))
+            return Task(message.id, lease, self._writing(message, clinic, address, now))
         except Exception as error:  # one message that cannot be written must not stop the others
             log.error("not_composed", message=message.id, error=type(error).__name__)
-            outbox.postpone(session, message, lease, "It could not be written.", now=now)
+            outbox.postpone(session, message, lease, NOT_WRITTEN, now=now)
             return None
 
-    def _compose(self, message: OwedMessage, clinic: Clinic, address: str, now: datetime) -> Mail:
+    def _writing(
+        self, message: OwedMessage, clinic: Clinic, address: str, now: datetime
+    ) -> Callable[[], Mail]:
+        """All that the mail needs to know, read now; it is written once the lock is given back."""
         appointment = message.appointment
         message_id = f"<{message.message_id}@{self._mail_from.partition('@')[2]}>"
         facts = correspondence.clinic_facts(clinic, self._mail_from)
         if message.audience == Audience.PATIENT:
-            return self._renderer.compose_patient(
+            return partial(
+                self._renderer.compose_patient,
                 correspondence.patient_kind(message),
                 facts,
                 correspondence.appointment_facts(
@@ -149,7 +163,8 @@ class Worker:
                 sent_at=now,
             )
         kind = "booked" if message.kind == Kind.CONFIRMED else message.kind
-        return self._renderer.compose_notice(
+        return partial(
+            self._renderer.compose_notice,
             f"notice_{kind}",
             facts,
             correspondence.notice_facts(appointment, clinic, base_url=self._base_url),
@@ -160,26 +175,39 @@ class Worker:
 
     def _send(self, connection: Connection, task: Task) -> None:
         try:
-            connection.send(task.mail)
+            mail = task.compose()
+        except Exception as error:  # as above
+            log.error("not_composed", message=task.message, error=type(error).__name__)
+            return self._settle(task, outbox.postpone, NOT_WRITTEN)
+        try:
+            connection.send(mail)
         except PermanentFailure as error:
             self._settle(task, outbox.give_up, error.text)
         except TemporaryFailure as error:
-            self._settle(task, outbox.postpone, type(error).__name__)
+            self._settle(task, outbox.postpone, error.text)
         except (RelayDown, RelayMisconfigured):
-            with transaction() as session:
-                outbox.put_back(session, session.get_one(OwedMessage, task.message), task.lease)
+            self._settle(task, outbox.put_back)
             raise
         else:
-            sealed = self._keys.seal.encrypt(task.mail.content)
-            with transaction() as session:
-                message = session.get_one(OwedMessage, task.message)
-                outbox.settle_sent(session, message, task.lease, sealed, now=self._clock())
+            self._settle(task, outbox.settle_sent, self._keys.seal.encrypt(mail.content))
 
-    def _settle(self, task: Task, verdict: "Callable[..., None]", error: str) -> None:
-        with transaction() as session:
-            message = session.get_one(OwedMessage, task.message)
-            verdict(session, message, task.lease, error, now=self._clock())
-        log.warning("not_delivered", message=task.message, verdict=verdict.__name__)
+    def _settle(self, task: Task, verdict: Callable[..., None], *about: object) -> None:
+        """Write down how it went, however long the database is held or away.
+
+        What was sent and is not settled is sent again, so this gives up no sooner than the lease.
+        """
+        deadline = time.monotonic() + outbox.LEASE.total_seconds()
+        while True:
+            try:
+                with transaction() as session:
+                    message = session.get_one(OwedMessage, task.message)
+                    verdict(session, message, task.lease, *about, now=self._clock())
+                break
+            except (Busy, OperationalError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(IDLE)
+        log.info("settled", message=task.message, verdict=verdict.__name__)
 
     def _relay_failed(self, error: Exception) -> float:
         rest = RELAY_REST[min(self._failures, len(RELAY_REST) - 1)]
@@ -193,6 +221,11 @@ class Worker:
         if self._relay_error:
             self._beat_at = None
         self._failures, self._relay_error = 0, None
+
+    def _inherit(self) -> None:
+        """Take over from a predecessor that was killed; failing that, its leases run out."""
+        with suppress(Busy, OperationalError), transaction() as session:
+            outbox.inherit(session, self._holder)
 
     def _anything_due(self) -> bool:
         try:
@@ -210,7 +243,7 @@ class Worker:
         self._beat_at = now
 
 
-def worker_of(app: Flask) -> Worker:
+def worker_of(app: Flask, holder: str | None = None) -> Worker:
     """A worker that delivers through the app's own transport, by its own clock."""
     state = app.extensions["booking"]
     return Worker(
@@ -220,12 +253,18 @@ def worker_of(app: Flask) -> Worker:
         base_url=state.settings.base_url,
         mail_from=state.settings.mail_from,
         clock=state.clock,
+        holder=holder or outbox.new_holder(),
     )
 
 
-def run(app: Flask) -> None:
-    """Run the app's worker in this process until SIGTERM or SIGINT."""
-    worker = worker_of(app)
+def run(app: Flask, holder: str | None = None) -> None:
+    """Run the app's worker in this process until SIGTERM or SIGINT.
+
+    Args:
+        holder: The name under which it claims. Who begins it again after its death gives the
+            same one, and gives it to nobody else meanwhile.
+    """
+    worker = worker_of(app, holder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     with app.app_context():

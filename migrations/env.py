@@ -1,10 +1,13 @@
 """How Alembic reaches the database: always the one of the app."""
 
+import time
 from typing import Any, Literal
 
 from alembic import context
 from flask import current_app
 
+PATIENCE = 30.0
+"""Seconds to wait for another server that migrates the same SQLite file."""
 database = current_app.extensions["migrate"].db
 ADVISORY_LOCK = 7_265_501
 """Two servers that start together migrate one after the other."""
@@ -27,7 +30,7 @@ def run() -> None:
             # Altering a table re-creates it, and with foreign keys on that deletes its children.
             # The pragma is silently ignored once a transaction has begun.
             driver.execute("PRAGMA foreign_keys=OFF")
-            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+            connection = connection.execution_options(deadline=time.monotonic() + PATIENCE)
         context.configure(
             connection=connection,
             target_metadata=database.metadata,

@@ -16,6 +16,7 @@ from booking.models.database import db, transaction
 from booking.settings import Settings
 from tests import builders, postgres
 from tests.builders import Clock, Mailbox
+from tests.pages import CheckedClient
 
 numbers = itertools.count(1)
 BASE_URL = "http://127.0.0.1:8000"
@@ -117,6 +118,7 @@ def sqlite_app(sqlite_url: str, clock: Clock, mailbox: Mailbox) -> Iterator[Flas
 def a_running_app(settings: Settings, clock: Clock, mailbox: Mailbox) -> Iterator[Flask]:
     """An app with the small clinic, inside its context."""
     app = create_app(settings, clock=clock, transport=mailbox)
+    app.test_client_class = CheckedClient
     with app.app_context():
         with transaction() as session:
             builders.a_clinic(session)

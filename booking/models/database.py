@@ -30,6 +30,10 @@ SQLITE_PRAGMAS = (
 )
 
 
+BUSY_STATES = ("55P03", "57014", "53300", "40P01")
+"""PostgreSQL: lock not available, cancelled, too many connections, deadlock (its Appendix A)."""
+
+
 class Busy(Exception):
     """Others have been writing for longer than we wait."""
 
@@ -46,9 +50,10 @@ def transaction() -> Iterator[Session]:
     """
     session = db.session()
     session.rollback()
-    with _turn(session.get_bind()):
+    deadline = time.monotonic() + PATIENCE
+    with _turn(session.get_bind(), deadline):
         try:
-            connection = session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            connection = session.connection(execution_options={"deadline": deadline})
             _limit_waiting(connection)
             yield session
             session.commit()
@@ -65,7 +70,7 @@ def transaction() -> Iterator[Session]:
 def is_busy(error: OperationalError) -> bool:
     """Whether the database refused only because others hold it."""
     sqlstate = getattr(error.orig, "sqlstate", None)
-    return sqlstate in ("55P03", "57014", "53300") or "locked" in str(error.orig)
+    return sqlstate in BUSY_STATES or "locked" in str(error.orig)
 
 
 def install_engine_hooks(engine: Engine) -> None:
@@ -81,8 +86,14 @@ def install_engine_hooks(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        driver: Any = connection.connection.driver_connection
+        deadline = connection.get_execution_options().get("deadline")
+        left = PATIENCE if deadline is None else max(0.0, deadline - time.monotonic())
+        driver.execute(f"PRAGMA busy_timeout={int(left * 1000)}")
+        if deadline is None:
+            driver.execute("BEGIN DEFERRED")
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # its refusal is an OperationalError
 
 
 def _limit_waiting(connection: Connection) -> None:
@@ -91,14 +102,14 @@ def _limit_waiting(connection: Connection) -> None:
 
 
 @contextmanager
-def _turn(bind: Engine | Connection) -> Iterator[None]:
+def _turn(bind: Engine | Connection, deadline: float) -> Iterator[None]:
     """Queue SQLite's writers on a side file.
 
     SQLite's own busy handler sleeps ever longer and so starves who waits longest; a short,
     even poll gives everybody the same chance.
 
     Raises:
-        Busy: after `PATIENCE` seconds.
+        Busy: if the deadline passes.
     """
     database = bind.engine.url.database
     if bind.dialect.name != "sqlite" or not database:
@@ -106,7 +117,7 @@ def _turn(bind: Engine | Connection) -> Iterator[None]:
         return
     descriptor = os.open(f"{database}.writer", os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        _lock(descriptor, time.monotonic() + PATIENCE)
+        _lock(descriptor, deadline)
         yield
     finally:
         os.close(descriptor)  # closing gives the lock back

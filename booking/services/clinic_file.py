@@ -1,7 +1,7 @@
 """A clinic described in one file (TOML), checked as a whole and written as a whole."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -29,6 +29,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+Email = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", max_length=254)]
 Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 365)]
 
 
@@ -51,9 +52,9 @@ class ClinicPart(_Part):
     neutral_name: Name
     timezone: str
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
-    region: str | None = None
+    region: Annotated[str, Field(max_length=8)] | None = None
     phone: Annotated[str, Field(max_length=32)]
-    staff_email: str | None = None
+    staff_email: Email | None = None
     crisis_text: Annotated[str, Field(max_length=300)]
     crisis_phone: Annotated[str, Field(max_length=32)]
     exit_url: Annotated[str, Field(pattern="^https://", max_length=300)]
@@ -104,8 +105,8 @@ class PractitionerPart(_Part):
 
     slug: Slug
     name: Name
-    title: str | None = None
-    email: str | None = None
+    title: Name | None = None
+    email: Email | None = None
     hours: list[HoursPart]
 
     @field_validator("hours")
@@ -260,22 +261,27 @@ def _loose_ends(file: ClinicFile) -> Iterator[str]:
     rooms = [each.slug for each in file.rooms]
     places = [each.key for each in file.locations]
     for names in (practitioners + rooms, places, [each.slug for each in file.services]):
-        yield from (f"{name}: defined twice" for name in set(names) if names.count(name) > 1)
+        yield from (f"{name}: defined twice" for name in _repeated(names))
     for service in file.services:
         where = f"services.{service.slug}"
-        yield from (
-            f"{where}: no practitioner {s}" for s in service.practitioners if s not in practitioners
-        )
-        yield from (f"{where}: no room {slug}" for slug in service.rooms if slug not in rooms)
+        yield from _unknown(f"{where}: no practitioner", service.practitioners, practitioners)
+        yield from _unknown(f"{where}: no room", service.rooms, rooms)
+        yield from _unknown(f"{where}: no location", [service.location], places)
+        listed = service.practitioners + service.rooms
+        yield from (f"{where}: {name} is listed twice" for name in _repeated(listed))
         if service.mode == Mode.IN_PERSON and service.location is None:
             yield f"{where}: a service in person needs a location"
-    for used in [
-        *(each.location for each in file.services),
-        *(each.location for each in file.rooms),
-    ]:
-        if used is not None and used not in places:
-            yield f"{used}: no such location"
+    for room in file.rooms:
+        yield from _unknown(f"rooms.{room.slug}: no location", [room.location], places)
     try:
         public_holidays(file.clinic.country, file.clinic.region, 2026)
     except ValueError as error:
         yield f"clinic: {error}"
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
+def _unknown(fault: str, used: Iterable[str | None], known: Sequence[str]) -> Iterator[str]:
+    return (f"{fault} {name}" for name in used if name is not None and name not in known)

@@ -52,6 +52,15 @@ def token_of(appointment: Appointment, keys: Keys) -> str:
     return keys.patient_token(appointment.link_nonce, appointment.link_version)
 
 
+def renew_link(appointment: Appointment, keys: Keys) -> None:
+    """Make the link of the mail to come the one that opens the appointment.
+
+    They differ only after the secret key was changed: what the database recognises is then a
+    link that cannot be made any more.
+    """
+    appointment.link_digest = token_digest(token_of(appointment, keys))
+
+
 def new_reference() -> str:
     """Eight random characters, about 40 bits."""
     return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(8))

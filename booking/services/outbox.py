@@ -46,7 +46,21 @@ def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> N
     session.add(message)
 
 
-def claim(session: Session, *, now: datetime) -> OwedMessage | None:
+def new_holder() -> str:
+    """A name for a worker and all its successors, of whom one at a time is alive."""
+    return secrets.token_hex(8)
+
+
+def inherit(session: Session, holder: str) -> None:
+    """Let go of what a dead worker of the same name had claimed, before its leases run out."""
+    session.execute(
+        update(OwedMessage)
+        .where(OwedMessage.settled_at.is_(None), OwedMessage.lease.startswith(holder))
+        .values(lease=None, leased_until=None)
+    )
+
+
+def claim(session: Session, *, now: datetime, holder: str) -> OwedMessage | None:
     """Take the next message that is due, for `LEASE`; None when nothing is.
 
     Of one appointment and audience only one message is under way at a time, so that an older
@@ -56,7 +70,7 @@ def claim(session: Session, *, now: datetime) -> OwedMessage | None:
     query = (
         select(OwedMessage)
         .join(OwedMessage.appointment)
-        .where(*_due(now), ~_another_under_way(now))
+        .where(*_due(now))
         .order_by(OwedMessage.next_attempt_at, OwedMessage.id)
         .limit(1)
         .options(contains_eager(OwedMessage.appointment))
@@ -65,7 +79,7 @@ def claim(session: Session, *, now: datetime) -> OwedMessage | None:
     )
     message = session.scalar(query)
     if message is not None:
-        message.lease = secrets.token_hex(16)
+        message.lease = holder + secrets.token_hex(8)
         message.leased_until = now + LEASE
         message.attempts += 1
         if message.audience == Audience.PATIENT:
@@ -116,9 +130,13 @@ def postpone(
         _release(session, message, lease, next_attempt_at=now + wait, last_error=error)
 
 
-def put_back(session: Session, message: OwedMessage, lease: str) -> None:
-    """Return a message untouched: the relay was down, which is not the message's fault."""
-    _release(session, message, lease, attempts=message.attempts - 1)
+def put_back(session: Session, message: OwedMessage, lease: str, *, now: datetime) -> None:
+    """Return a message to the end of the line: the relay was down, which is not its fault.
+
+    The attempt does not count. The others go first, lest one at which the relay always breaks
+    off keeps them from leaving.
+    """
+    _release(session, message, lease, attempts=message.attempts - 1, next_attempt_at=now)
 
 
 def beat(session: Session, *, now: datetime, relay_error: str | None) -> None:
@@ -140,6 +158,7 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
         OwedMessage.settled_at.is_(None),
         OwedMessage.next_attempt_at <= now,
         or_(OwedMessage.leased_until.is_(None), OwedMessage.leased_until <= now),
+        ~_another_under_way(now),
     )
 
 

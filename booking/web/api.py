@@ -40,7 +40,10 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 MOST_DAYS = 62
 LONGEST_KEY = 200
 
-Text = Annotated[str, Field(max_length=2000)]
+NUL = "\0"
+"""PostgreSQL stores no text with it, and refuses to look for any."""
+
+Text = Annotated[str, Field(max_length=2000, pattern=f"^[^{NUL}]*$")]
 
 
 class Body(BaseModel):
@@ -275,7 +278,7 @@ def _service(slug: str) -> HealthcareService:
 
 def _argument(name: str) -> str:
     value = request.args.get(name)
-    if not value:
+    if not value or NUL in value:
         raise Invalid({name: ["This parameter is required."]})
     return value
 

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from booking.domain.refusals import (
     KeyReused,
@@ -83,6 +83,8 @@ def _refusal(refusal: Refusal) -> ResponseReturnValue:
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.get_response()
+    if isinstance(error, SecurityError):  # under a name that is not ours no page can be linked
+        return Response("Bad Request\n", 400, content_type="text/plain; charset=utf-8")
     status = error.code or 500
     answer = _answer(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
     for name, value in error.get_headers():

@@ -59,9 +59,10 @@ def email_address(text: str) -> str:
     if not text:
         raise ValueError("Enter your email address.")
     try:
-        if len(text) > LONGEST_ADDRESS or not text.isascii():
+        if len(text) > LONGEST_ADDRESS or not text.isascii() or "=?" in text:
             raise EmailNotValidError
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
+        return found.ascii_email or text  # as mail servers write it, `xn--` and all
     except EmailNotValidError:
         sentence = "Enter an email address in the right form, like name@example.com."
         raise ValueError(sentence) from None

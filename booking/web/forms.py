@@ -20,12 +20,16 @@ class Form(FlaskForm):  # type: ignore[misc]
     """A form whose every fault is a sentence, the expired page included."""
 
     def faults(self) -> list[tuple[str, str]]:
-        """Field id and sentence of each fault, in the order of the page."""
+        """Field id and sentence of each fault, in the order of the page.
+
+        A time is chosen from links, not in a field: the way to it is the page itself.
+        """
         found = []
         for field in self:
             if field.errors:
                 expired = field.id == "csrf_token"
-                found.append((field.id, SESSION_ENDED if expired else str(field.errors[0])))
+                shown = "main" if field.id == "start" else field.id
+                found.append((shown, SESSION_ENDED if expired else str(field.errors[0])))
         return found
 
 

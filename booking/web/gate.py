@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 
 import structlog
-from flask import Flask, Response, g, redirect, request, session, url_for
+from flask import Flask, Response, abort, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
 from flask_security import current_user
@@ -73,6 +73,8 @@ def signed_in_name() -> str:
 def _begin() -> None:
     g.began = time.perf_counter()
     g.request_id = secrets.token_hex(8)
+    if "\0" in request.path:
+        abort(404)  # nothing is called so, and PostgreSQL refuses even to look
 
 
 def _gate() -> ResponseReturnValue | None:
@@ -126,7 +128,7 @@ def _headers(response: Response) -> Response:
     headers["X-Request-Id"] = g.get("request_id", "")
     if booking().settings.secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint == "static":
+    if request.endpoint == "static" and response.status_code < 400:
         headers["Cache-Control"] = "public, max-age=31536000, immutable"
     else:
         headers["Cache-Control"] = "no-store"

@@ -95,11 +95,20 @@ def network() -> str:
 
 
 def contact() -> str:
-    """The mail address that a booking would write to."""
-    body = request.get_json(silent=True) if request.is_json else None
+    """Whom it would write to: the address of a booking, or the link of a move."""
+    token = (request.view_args or {}).get("token")
+    return _hidden(f"link {token}" if token else _email().strip().lower())
+
+
+def _email() -> str:
+    if not request.is_json:
+        return request.form.get("email", "")
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # brackets without end: the view says what is wrong
+        return ""
     patient = body.get("patient") if isinstance(body, dict) else None
-    email = patient.get("email") if isinstance(patient, dict) else request.form.get("email")
-    return _hidden(str(email or "").strip().lower())
+    return str(patient.get("email", "")) if isinstance(patient, dict) else ""
 
 
 def _hidden(who: str) -> str:
@@ -107,7 +116,7 @@ def _hidden(who: str) -> str:
 
 
 def _made_something(response: Response) -> bool:
-    return response.status_code in (201, 303)
+    return response.status_code < 400
 
 
 def _refused(response: Response) -> bool:
@@ -120,7 +129,7 @@ _WHO = {"address": address, "network": network, "contact": contact}
 
 
 def limit_bookings(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Count the appointments made, by address, network and contact."""
+    """Count the appointments made and moved, by address, network and contact."""
     for who, limit in BOOKINGS.items():
         shared = limiter.shared_limit(
             limit, scope=f"book-{who}", key_func=_WHO[who], deduct_when=_made_something

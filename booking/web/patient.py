@@ -66,7 +66,8 @@ def reschedule_times(token: str) -> ResponseReturnValue:
     """The times to which it can be moved, and the question once one is chosen."""
     found = _changeable(token)
     form = RescheduleForm()
-    form.start.data, form.practitioner.data = request.args.get("start", ""), None
+    form.start.data = request.args.get("start", "")
+    form.practitioner.data = read_query(request.args, found.service).practitioner
     return _reschedule_page(found, token, form)
 
 

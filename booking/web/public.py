@@ -1,13 +1,16 @@
 """What anybody may see: the services, their free times, and the way to book one."""
 
+from dataclasses import replace
 from datetime import datetime
+from secrets import token_urlsafe
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
-from booking.domain.refusals import KeyReused, SlotTaken, TooManyAppointments
+from booking.domain.lifecycle import Status
+from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, TooManyAppointments
 from booking.models import HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
@@ -25,7 +28,8 @@ bp = Blueprint("public", __name__)
 
 @bp.get("/")
 def services() -> ResponseReturnValue:
-    """What can be booked."""
+    """What can be booked, once there is a clinic."""
+    clinic()
     query = select(HealthcareService).where(HealthcareService.visibility == Visibility.PUBLIC)
     offered = db.session.scalars(query.order_by(HealthcareService.position, HealthcareService.id))
     return render_template("public/services.html", services=offered.all())
@@ -56,6 +60,7 @@ def booking_form(slug: str) -> ResponseReturnValue:
     form = _form(service)
     form.start.data = fields.utc_text(start)
     form.practitioner.data, form.timezone.data = query.practitioner, query.tz
+    form.key.data = _key(service, start)
     if not still_free(service, query.practitioner, start):
         return _taken(service, form, query, start)
     return _form_page(service, form, query, start)
@@ -72,14 +77,23 @@ def book(slug: str) -> ResponseReturnValue:
         return _form_page(service, form, query, getattr(form.start, "checked", None)), 422
     wish = form.request()
     try:
-        with transaction() as session:
-            appointment = book_appointment(session, slug, wish, booking().house, now=now())
+        with transaction() as work:
+            appointment = book_appointment(work, slug, wish, booking().house, now=now())
+            if (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
+                # An old wish of this browser, cancelled or moved since: this is a new one.
+                wish = replace(wish, key=None)
+                appointment = book_appointment(work, slug, wish, booking().house, now=now())
             token = token_of(appointment, booking().house.keys)
     except SlotTaken as refusal:
-        return _taken(_service(slug), form, query, wish.start, refusal)
+        note_guard(refusal)
+        return _taken(_service(slug), form, query, wish.start)
+    except NotOffered:  # the practitioner has gone since the page was opened
+        form.practitioner.data = ""
+        return _taken(_service(slug), form, query, wish.start)
     except TooManyAppointments:
         return _form_page(_service(slug), form, query, wish.start, too_many=True), 409
     except KeyReused:
+        form.key.data = token_urlsafe(24)  # whoever means it can press the button again
         return _form_page(_service(slug), form, query, wish.start, used=True), 422
     return redirect(url_for("patient.appointment", token=token), 303)
 
@@ -99,6 +113,13 @@ def _form(service: HealthcareService) -> BookingForm:
         phone_needed=service.mode == Mode.PHONE,
         default_timezone=clinic().timezone,
     )
+
+
+def _key(service: HealthcareService, start: datetime) -> str:
+    """The same whenever this browser opens the form of one slot: going back books nothing more."""
+    visit = session.setdefault("visit", token_urlsafe(16))
+    slot = f"{visit} {service.slug} {fields.utc_text(start)}"
+    return booking().house.keys.digest("form", slot.encode()).hex()
 
 
 def _as_query(form: BookingForm) -> "MultiDict[str, str]":
@@ -131,11 +152,8 @@ def _taken(
     form: BookingForm,
     query: Query,
     start: datetime,
-    refusal: SlotTaken | None = None,
 ) -> ResponseReturnValue:
     """The form as it was typed, with the nearest free times to choose from."""
-    if refusal is not None:
-        note_guard(refusal)
     found = alternatives(service, query.practitioner, start)
     form.start.data = fields.utc_text(found[0].start) if found else ""
     return _form_page(service, form, query, start, taken=True, alternatives=found), 409

@@ -1,5 +1,7 @@
 """Staff sign-in, by Flask-Security: one kept library for the most dangerous code."""
 
+from datetime import timedelta
+
 from flask import Flask
 from flask_security import Security, SQLAlchemyUserDatastore
 from flask_wtf import CSRFProtect
@@ -36,7 +38,9 @@ def configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
+        SECURITY_FRESHNESS=timedelta(days=-1),  # nothing asks for the password again: no /verify
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may take its time
+        WTF_CSRF_SSL_STRICT=False,  # it wants the Referer that our own policy leaves out
     )
 
 
@@ -49,4 +53,5 @@ def install(app: Flask) -> None:
 
 def _plain(identity: str) -> str | None:
     """An address as it is typed; anything odd finds nobody."""
-    return identity.strip().lower() if "@" in identity and identity.isascii() else None
+    odd = "@" not in identity or not identity.isascii() or not identity.isprintable()
+    return None if odd else identity.strip().lower()

@@ -41,7 +41,9 @@ def upcoming() -> ResponseReturnValue:
     session, zone = db.session(), clinic().zone
     today = now().astimezone(zone).date()
     first = _day(request.args.get("from")) or today
-    chosen = request.args.get("practitioner") or None
+    practitioners = agenda.practitioners(session)
+    asked = request.args.get("practitioner")
+    chosen = asked if asked in {each.slug for each in practitioners} else None
     return render_template(
         "staff/upcoming.html",
         days=agenda.upcoming(session, first, zone, practitioner=chosen),
@@ -50,7 +52,7 @@ def upcoming() -> ResponseReturnValue:
         earlier=first - timedelta(days=agenda.DAYS_AHEAD),
         later=first + timedelta(days=agenda.DAYS_AHEAD),
         chosen=chosen,
-        practitioners=agenda.practitioners(session),
+        practitioners=practitioners,
         not_reached=agenda.not_reached(session),
         waiting_since=agenda.waiting_since(session, now=now()),
         relay=agenda.relay_trouble(session),
@@ -167,7 +169,7 @@ def handled(reference: str) -> ResponseReturnValue:
     return _act(reference, act, told="Taken off the list.", back=url_for(".upcoming"))
 
 
-@bp.get("/appointments/<reference>/messages/<int:message>")
+@bp.get("/appointments/<reference>/messages/<int(max=2147483647):message>")
 def message(reference: str, message: int) -> ResponseReturnValue:
     """A mail as it left, opened from its sealed copy."""
     found = appointment_by_reference(db.session(), reference)

@@ -16,7 +16,7 @@ depends_on = None
 SQLITE_LAW = """
 CREATE TRIGGER occupancy_overlap_on_{event} BEFORE {event} ON occupancy BEGIN
     SELECT RAISE(ABORT, 'occupancy_too_long')
-    WHERE NEW.blocked_until > strftime('%Y-%m-%d %H:%M:%f', NEW.blocked_from, '+1 day') || '000';
+    WHERE NEW.blocked_until > {a_day_later};
     SELECT RAISE(ABORT, 'occupancy_overlap')
     WHERE EXISTS (
         SELECT 1 FROM occupancy
@@ -24,12 +24,16 @@ CREATE TRIGGER occupancy_overlap_on_{event} BEFORE {event} ON occupancy BEGIN
           AND id IS NOT NEW.id
           AND blocked_from < NEW.blocked_until
           AND blocked_until > NEW.blocked_from
-          AND blocked_from > strftime('%Y-%m-%d %H:%M:%f', NEW.blocked_from, '-1 day', '-1 second')
+          AND blocked_from > {a_day_earlier}
     );
 END
 """
 # A span is a day long at the most, so what overlaps it cannot begin more than a day earlier:
 # the search stays within one day of the index, however long the history.
+
+A_DAY_FROM_IT = """strftime('%Y-%m-%d %H:%M:%S', substr(NEW.blocked_from, 1, 19), '{days} day')
+        || substr(NEW.blocked_from, 20)"""
+# SQLite's own functions round to milliseconds; the fraction of a second is carried over as it is.
 
 POSTGRESQL_LAW = (
     "CREATE EXTENSION IF NOT EXISTS btree_gist",
@@ -43,7 +47,11 @@ POSTGRESQL_LAW = (
 def lay_down_the_law() -> None:
     """No two rows of one resource overlap, `[from, until)`, whoever writes them."""
     sqlite = op.get_bind().dialect.name == "sqlite"
-    law = [SQLITE_LAW.format(event=each) for each in ("INSERT", "UPDATE")]
+    days = {
+        "a_day_later": A_DAY_FROM_IT.format(days="+1"),
+        "a_day_earlier": A_DAY_FROM_IT.format(days="-1"),
+    }
+    law = [SQLITE_LAW.format(event=each, **days) for each in ("INSERT", "UPDATE")]
     for statement in law if sqlite else POSTGRESQL_LAW:
         op.execute(statement)
 

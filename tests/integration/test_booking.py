@@ -1,9 +1,9 @@
 """Booking, moving, cancelling: the appointment's life on both databases."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 
 from booking.domain.lifecycle import Status, Verb
@@ -150,7 +150,7 @@ def test_a_key_whose_booking_was_refused_can_be_used_again() -> None:
     "other",
     [{"phone": "+12125559999"}, {"email": "other@mail.example"}, {"email": "SAM@mail.example"}],
 )
-def test_one_contact_holds_only_so_many_coming_appointments(other: dict[str, object]) -> None:
+def test_one_contact_holds_only_so_many_coming_appointments(other: dict[str, Any]) -> None:
     with transaction() as session:
         session.get_one(Clinic, 1).appointments_per_contact = 1
         an_appointment(session, "Tue 09:00")

@@ -1,0 +1,118 @@
+"""Every page in a real browser: for everybody's eyes, fingers and settings."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import DESKTOP, PHONE, Furnished, Opener, sign_in
+
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    # A browser that goes on before a file has come leaves it open in the small server of tests.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+TARGETS = "button, .button, a.day, a.slot, .exit, .brand, .turn a, input[type=checkbox], select"
+TOO_SMALL = """
+selector => [...document.querySelectorAll(selector)]
+  .filter(each => each.getClientRects().length)
+  .map(each => [each, (each.labels?.[0]?.closest(".tick-row") ?? each).getBoundingClientRect()])
+  .filter(([_, box]) => box.height < 43.5 || box.width < 43.5)
+  .map(([each, box]) => `${each.textContent.trim().slice(0, 30)} ${box.width}×${box.height}`)
+"""
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def every_page(furnished: Furnished, page: Page) -> Iterator[str]:
+    """Open one page after another, those that answer a wrong form among them; gives the names."""
+    for name, path in furnished.pages.items():
+        page.goto(path)
+        yield name
+    page.goto(furnished.pages["form of a call"])
+    page.get_by_label("Email address", exact=True).fill("sam@")
+    page.get_by_role("button", name="Book this appointment").click()
+    page.get_by_role("alert").wait_for()
+    yield "form with errors"
+    page.goto("/login")
+    page.get_by_label("Email address").fill("nobody@clinic.example")
+    page.get_by_label("Password").fill("not-the-password")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    yield "sign-in refused"
+    sign_in(page)
+    for name, path in furnished.staff.items():
+        page.goto(path)
+        yield name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    furnished: Furnished, open_page: Opener, scheme: str
+) -> None:
+    page = open_page(furnished.site, color_scheme=scheme)
+    axe, found = Axe(), dict[str, Any]()
+
+    for name in every_page(furnished, page):
+        for size in (DESKTOP, PHONE):
+            page.set_viewport_size(size)
+            for each in axe.run(page).response["violations"]:
+                nodes = [node["html"][:160] for node in each["nodes"][:3]]
+                found.setdefault(name, []).append((size["width"], each["id"], nodes))
+
+    assert found == {}
+
+
+def test_no_page_scrolls_sideways(furnished: Furnished, open_page: Opener) -> None:
+    """On small phones, and at a zoom of 200 % in a window of 1280 pixels (WCAG 1.4.4, 1.4.10)."""
+    page, found = open_page(furnished.site), dict[str, int]()
+
+    for name in every_page(furnished, page):
+        for width in (320, 360, 640):
+            page.set_viewport_size({"width": width, "height": 640})
+            found[f"{name} at {width}"] = page.evaluate(TOO_WIDE)
+
+    assert {name: excess for name, excess in found.items() if excess > 0} == {}
+
+
+def test_whatever_one_touches_is_large_enough(furnished: Furnished, open_page: Opener) -> None:
+    page = open_page(furnished.site, viewport=PHONE, has_touch=True)
+
+    found = {name: page.evaluate(TOO_SMALL, TARGETS) for name in every_page(furnished, page)}
+
+    assert {name: small for name, small in found.items() if small} == {}
+
+
+@pytest.mark.parametrize(
+    "wish", [{"reduced_motion": "reduce"}, {"forced_colors": "active"}], ids=str
+)
+def test_less_motion_and_forced_colours_are_respected(
+    furnished: Furnished, open_page: Opener, wish: dict[str, str]
+) -> None:
+    page = open_page(furnished.site, **wish)
+
+    for name in ("services", "times", "form", "appointment", "move, chosen"):
+        page.goto(furnished.pages[name])
+        assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_staff_print_their_day(furnished: Furnished, open_page: Opener) -> None:
+    page = open_page(furnished.site)
+    sign_in(page)
+    page.emulate_media(media="print")
+
+    printed = page.pdf()
+
+    assert printed.startswith(b"%PDF")
+    assert page.get_by_role("link", name="Upcoming").is_hidden()
+
+
+def test_a_script_that_slipped_in_would_not_run(furnished: Furnished, open_page: Opener) -> None:
+    page = open_page(furnished.site)
+
+    policy = page.request.get("/").headers["content-security-policy"]
+
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy

@@ -1,0 +1,90 @@
+"""What one can set, ask and run is written down, and what is written down is there."""
+
+import ast
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from booking import cli
+from tests.conftest import settings_for
+
+ROOT = Path(__file__).parent.parent.parent
+SETTINGS = ROOT / "docs" / "settings.md"
+API = ROOT / "docs" / "api.md"
+MANUALS = (ROOT / "README.md", ROOT / "docs" / "operations.md")
+READERS = {"text", "flag", "number", "choice"}
+
+
+def settings_read() -> set[str]:
+    """Each variable that the code reads, from the code itself."""
+    tree = ast.parse((ROOT / "booking" / "settings.py").read_text(encoding="utf-8"))
+    return {
+        f"BOOKING_{call.args[0].value}"
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in READERS
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+def named_in(path: Path) -> set[str]:
+    """Each variable that a document names."""
+    return set(re.findall(r"BOOKING_[A-Z]+(?:_[A-Z]+)*", path.read_text(encoding="utf-8")))
+
+
+def test_settings_are_found_in_the_code() -> None:
+    assert {"BOOKING_SECRET_KEY", "BOOKING_PORT", "BOOKING_DEMO"} <= settings_read()
+
+
+def test_every_setting_is_documented() -> None:
+    assert settings_read() - named_in(SETTINGS) == set()
+
+
+def test_every_setting_that_a_document_names_exists() -> None:
+    readable = settings_read() | {f"{name}_FILE" for name in settings_read()}
+
+    for path in (SETTINGS, *MANUALS):
+        made_up = {name for name in named_in(path) - readable if name != "BOOKING_X_FILE"}
+        assert made_up - {"BOOKING_X"} == set(), path.name
+
+
+def test_every_route_of_the_api_is_documented(sqlite_app: Flask) -> None:
+    text = unescape(API.read_text(encoding="utf-8"))
+
+    for rule in sqlite_app.url_map.iter_rules():
+        if rule.endpoint.partition(".")[0] in ("api", "ops") and "robots" not in rule.endpoint:
+            verb = "POST" if "POST" in (rule.methods or ()) else "GET"
+            assert f"{verb} {rule.rule}" in text, f"{verb} {rule.rule}"
+
+
+def test_every_command_is_documented() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in MANUALS)
+    app = Flask("commands")
+    before = set(app.cli.commands)
+    cli.install(app)
+
+    ours = set(app.cli.commands) - before
+
+    assert {name for name in ours if name not in text} == set()
+
+
+@pytest.mark.parametrize("name", ["BOOKING_PORT", "BOOKING_WEB_THREADS", "BOOKING_UNDO_SECONDS"])
+def test_a_setting_out_of_its_range_is_named(name: str) -> None:
+    with pytest.raises(Exception, match=name):
+        settings_for("sqlite:///x.db", **{name: "-1"})
+
+
+def test_every_document_that_is_linked_is_there() -> None:
+    documents = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+
+    for document in documents:
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if ":" not in target:
+                assert (document.parent / target).exists(), f"{document.name} → {target}"

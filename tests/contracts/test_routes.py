@@ -1,0 +1,222 @@
+"""Every address that we answer to: who may ask, by which verb, and what asking may change."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from booking.web import gate
+from tests.builders import Mailbox
+from tests.visits import (
+    COUNTERS,
+    a_link,
+    a_member_of_staff,
+    a_reference,
+    deliver,
+    get,
+    rows,
+    sign_in,
+    the_appointment,
+)
+
+VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "TRACE")
+SAFE = ("GET", "HEAD", "OPTIONS", "PROPFIND")
+PUBLIC = {
+    "api.appointment",
+    "api.book",
+    "api.cancel",
+    "api.reschedule",
+    "api.services",
+    "api.slots",
+    "ops.healthz",
+    "ops.readyz",
+    "ops.robots",
+    "patient.appointment",
+    "patient.cancel",
+    "patient.cancel_form",
+    "patient.invite",
+    "patient.reschedule",
+    "patient.reschedule_times",
+    "public.book",
+    "public.booking_form",
+    "public.service_times",
+    "public.services",
+    "security.login",
+    "static",
+}
+"""Frozen: whoever opens a page to the public says so here as well."""
+STAFFS_OWN = {
+    "security.logout",
+    "security.static",
+    "staff.appointment",
+    "staff.attendance",
+    "staff.cancel",
+    "staff.cancel_form",
+    "staff.handled",
+    "staff.message",
+    "staff.reschedule",
+    "staff.reschedule_times",
+    "staff.resend",
+    "staff.upcoming",
+}
+
+
+def addresses(app: Flask, link: str, reference: str) -> Iterator[tuple[Rule, str]]:
+    """Each rule with an address that it matches."""
+    values = {
+        "slug": "visit",
+        "token": link.rpartition("/")[2],
+        "reference": reference,
+        "filename": "style.css",
+        "verb": "arrive",
+        "message": "1",
+    }
+    for rule in app.url_map.iter_rules():
+        yield rule, re.sub(r"<(?:[^<]*:)?(\w+)>", lambda found: values[found[1]], rule.rule)
+
+
+def verbs_of(everywhere: list[tuple[Rule, str]]) -> dict[str, set[str]]:
+    """What each path knows."""
+    known: dict[str, set[str]] = {}
+    for rule, path in everywhere:
+        known.setdefault(path, set()).update(rule.methods or ())
+    return known
+
+
+@pytest.fixture
+def everywhere(sqlite_app: Flask) -> list[tuple[Rule, str]]:
+    """Every address of the app, each with something behind it."""
+    link = a_link("Tue 09:00")
+    return list(addresses(sqlite_app, link, the_appointment().reference))
+
+
+def test_the_public_list_is_the_one_that_was_agreed() -> None:
+    assert gate.PUBLIC == PUBLIC
+
+
+def test_every_route_is_known(sqlite_app: Flask) -> None:
+    endpoints = {rule.endpoint for rule in sqlite_app.url_map.iter_rules()}
+
+    assert endpoints == PUBLIC | STAFFS_OWN
+
+
+def test_what_is_not_public_asks_for_sign_in_whatever_the_verb(
+    client: FlaskClient, everywhere: list[tuple[Rule, str]]
+) -> None:
+    known, before = verbs_of(everywhere), rows()
+
+    for rule, path in everywhere:
+        for verb in VERBS if rule.endpoint not in PUBLIC else ():
+            answer = client.open(path, method=verb)
+            expected = (302, 303) if verb in known[path] else (405,)
+            assert answer.status_code in expected, (verb, path)
+            assert answer.status_code == 405 or answer.location.startswith("/login"), (verb, path)
+
+    assert rows() == before
+
+
+def test_a_verb_that_a_public_route_does_not_know_is_refused(
+    client: FlaskClient, everywhere: list[tuple[Rule, str]]
+) -> None:
+    known = verbs_of(everywhere)
+
+    for rule, path in everywhere:
+        for verb in set(VERBS) - known[path] if rule.endpoint in PUBLIC else ():
+            assert client.open(path, method=verb).status_code == 405, (verb, path)
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_looking_changes_nothing(
+    client: FlaskClient, everywhere: list[tuple[Rule, str]], signed_in: bool
+) -> None:
+    """T-43."""
+    a_member_of_staff()
+    if signed_in:
+        sign_in(client)
+    before = rows()
+
+    for _, path in everywhere:
+        for verb in SAFE:
+            answer = client.open(path, method=verb)
+            assert answer.status_code < 500 or path == "/readyz", (verb, path)
+
+    assert rows() == before
+
+
+def test_a_mail_scanner_that_opens_every_link_changes_nothing(
+    sqlite_app: Flask, client: FlaskClient, mailbox: Mailbox
+) -> None:
+    """T-44: each link of the mail's page, and of the pages behind it, five times."""
+    link = a_link("Tue 09:00")
+    deliver(sqlite_app)
+    assert mailbox.mails
+    before = rows(besides=COUNTERS)
+
+    for page in (link, f"{link}/reschedule", f"{link}/cancel", "/services/visit"):
+        for address in get(client, page).links():
+            for _ in range(5):
+                assert client.get(address).status_code < 500, address
+
+    assert rows(besides=COUNTERS) == before
+
+
+def test_what_changes_something_refuses_a_request_without_our_token(
+    client: FlaskClient, everywhere: list[tuple[Rule, str]]
+) -> None:
+    """T-45, T-46: as a member of staff, so that nothing but the missing token is in the way."""
+    a_member_of_staff()
+    sign_in(client)
+    before = rows()
+
+    for rule, path in everywhere:
+        if "POST" not in (rule.methods or ()):
+            continue
+        answer = client.post(path, data={"start": "2026-11-24T15:00:00Z", "name": "Eve"})
+        expected = {"api": 415, "public": 422, "patient": 422}
+        blueprint = rule.endpoint.partition(".")[0]
+        assert answer.status_code == expected.get(blueprint, 400), path
+
+    assert rows() == before
+
+
+def test_a_form_of_another_site_cannot_pass_for_json(
+    client: FlaskClient, everywhere: list[tuple[Rule, str]]
+) -> None:
+    """The three types that a form can send without asking first."""
+    before = rows()
+    simple = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
+
+    for rule, path in everywhere:
+        if rule.endpoint.startswith("api.") and "POST" in (rule.methods or ()):
+            for kind in simple:
+                answer = client.post(path, data=b'{"start":"x"}', content_type=kind)
+                assert answer.status_code == 415, (path, kind)
+
+    assert rows() == before
+
+
+def test_nothing_private_is_served_beside_the_pages(client: FlaskClient) -> None:
+    """T-89."""
+    names: tuple[str, ...] = (
+        "/.git/config",
+        "/.git/HEAD",
+        "/instance/booking.db",
+        "/booking.db",
+        "/wsgi.py",
+    )
+    names += ("/static/../settings.py", "/static/..%2fsettings.py")
+    names += ("/.env", "/requirements.txt", "/templates/base.html", "/instance/secret_key")
+
+    for name in names:
+        assert client.get(name).status_code == 404, name
+
+
+def test_staff_cannot_be_reached_by_a_reference_from_outside(client: FlaskClient) -> None:
+    reference = a_reference()
+
+    answer = client.get(f"/appointments/{reference}")
+
+    assert answer.status_code == 404

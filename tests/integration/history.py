@@ -1,0 +1,101 @@
+"""A clinic that has been at work for years: what is past must cost nothing."""
+
+from datetime import datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Partstat, Status
+from booking.models import (
+    Appointment,
+    Audience,
+    HealthcareService,
+    Kind,
+    Occupancy,
+    OpeningHours,
+    OwedMessage,
+    Practitioner,
+    Resource,
+)
+
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+def past_appointments(session: Session, count: int, *, before: datetime) -> None:
+    """Fulfilled appointments of the first practitioner, one after another, each with its mail."""
+    if count == 0:
+        return
+    who = session.scalars(select(Practitioner.id).order_by(Practitioner.id)).first()
+    service = session.scalars(select(HealthcareService.id)).first()
+    starts = [before - HALF_AN_HOUR * (number + 2) for number in range(count)]
+    rows = [_appointment(number, start) for number, start in enumerate(starts)]
+    session.execute(
+        insert(Appointment), [row | {"practitioner_id": who, "service_id": service} for row in rows]
+    )
+    known = {each.uid: each.id for each in session.scalars(select(Appointment))}
+    session.execute(
+        insert(Occupancy),
+        [
+            {
+                "resource_id": who,
+                "appointment_id": known[str(row["uid"])],
+                "blocked_from": row["start_at"],
+                "blocked_until": row["end_at"],
+            }
+            for row in rows
+        ],
+    )
+    session.execute(insert(OwedMessage), [_message(known[str(r["uid"])], r) for r in rows])
+
+
+def more_practitioners(session: Session, service: HealthcareService, count: int) -> None:
+    """Colleagues who offer the service too, on every weekday."""
+    for number in range(count):
+        colleague = Practitioner(slug=f"colleague-{number}", name=f"Colleague {number}")
+        session.add(colleague)
+        session.flush()
+        for weekday in range(5):
+            session.add(
+                OpeningHours(
+                    resource_id=colleague.id, weekday=weekday, opens=time(9), closes=time(17)
+                )
+            )
+        service.resources.append(session.get_one(Resource, colleague.id))
+    session.flush()
+
+
+def _appointment(number: int, start: datetime) -> dict[str, object]:
+    unique = UUID(int=number + 1)
+    return {
+        "reference": f"P{number:07}",
+        "uid": str(unique),
+        "link_nonce": unique.bytes,
+        "link_digest": unique.bytes,
+        "start_at": start,
+        "end_at": start + HALF_AN_HOUR,
+        "status": Status.FULFILLED,
+        "partstat": Partstat.ACCEPTED,
+        "patient_name": "Alex Rivers",
+        "patient_email": f"alex{number}@mail.example",
+        "email_key": f"alex{number}@mail.example",
+        "patient_phone": f"+1212{number:07}",
+        "patient_timezone": "America/New_York",
+        "consented_at": start,
+        "created_at": start,
+        "updated_at": start,
+    }
+
+
+def _message(appointment: int, row: dict[str, object]) -> dict[str, object]:
+    return {
+        "appointment_id": appointment,
+        "sequence": 0,
+        "kind": Kind.CONFIRMED,
+        "audience": Audience.PATIENT,
+        "message_id": UUID(int=appointment).hex,
+        "due_at": row["start_at"],
+        "next_attempt_at": row["start_at"],
+        "settled_at": row["start_at"],
+        "sent_at": row["start_at"],
+    }

@@ -1,0 +1,148 @@
+"""A clinic in a file: read as a whole or not at all, and every fault says where it is."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from booking.app import create_app
+from booking.models import Clinic, OpeningHours, Resource
+from booking.models.database import db, transaction
+from booking.seed import DEMO_FILE
+from booking.services.clinic_file import (
+    ClinicExists,
+    ClinicFileError,
+    read_clinic_file,
+)
+from tests.builders import CLINIC, a_clinic, the_service
+from tests.conftest import settings_for
+
+FAULTS = {
+    "no TOML": ('name = "Quiet Harbor Clinic"', "name = Quiet", "line 3"),
+    "a zone of nowhere": ("America/New_York", "America/Gotham", "clinic.timezone"),
+    "a region of nowhere": ('region = "NY"', 'region = "ZZ"', "clinic:"),
+    "a word too many": ('country = "US"', 'country = "US"\nplanet = 3', "clinic.planet"),
+    "a value missing": ('phone = "(212) 555-0142"', "", "clinic.phone"),
+    "no address": ("ada@clinic.example", "ada at clinic", "practitioners.0.email"),
+    "two addresses": ("desk@clinic.example", "a@b.example, c@d.example", "clinic.staff_email"),
+    "a title beyond the column": (
+        'name = "Ada Bell"',
+        f'name = "Ada Bell"\ntitle = "{"x" * 101}"',
+        "practitioners.0.title",
+    ),
+    "hours that end before they begin": (
+        'closes = "17:00"',
+        'closes = "08:00"',
+        "practitioners.0.hours",
+    ),
+    "a day of no week": ('"mon", "tue"', '"mon", "tuesday"', "practitioners.0.hours.0.days"),
+    "a length of nothing": ("duration = 45", "duration = 0", "services.0.duration"),
+    "a name twice": ('slug = "video"', 'slug = "call"', "call: defined twice"),
+    "somebody unknown": (
+        '["ada", "ben"]\nrooms',
+        '["ada", "eve"]\nrooms',
+        "services.visit: no practitioner eve",
+    ),
+    "somebody twice": (
+        '["ada", "ben"]\nrooms',
+        '["ada", "ada"]\nrooms',
+        "services.visit: ada is listed twice",
+    ),
+    "a room unknown": ('rooms = ["blue"]', 'rooms = ["red"]', "services.visit: no room red"),
+    "a place unknown": (
+        'location = "main"',
+        'location = "moon"',
+        "services.visit: no location moon",
+    ),
+    "a place missing": ('location = "main"', "", "services.visit: a service in person needs"),
+    "a room nowhere": (
+        'name = "Blue room"',
+        'name = "Blue"\nlocation = "moon"',
+        "rooms.blue: no location moon",
+    ),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong", "where"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_says_where_it_is(right: str, wrong: str, where: str) -> None:
+    assert right in CLINIC
+    broken = CLINIC.replace(right, wrong, 1)
+
+    with pytest.raises(ClinicFileError) as fault:
+        read_clinic_file(broken)
+
+    assert where in str(fault.value)
+    assert len(str(fault.value).splitlines()) == 1
+
+
+def test_all_faults_are_told_at_once() -> None:
+    broken = CLINIC.replace('rooms = ["blue"]', 'rooms = ["red", "green"]')
+
+    with pytest.raises(ClinicFileError) as fault:
+        read_clinic_file(broken)
+
+    assert str(fault.value).splitlines() == [
+        "services.visit: no room red",
+        "services.visit: no room green",
+    ]
+
+
+@pytest.mark.usefixtures("app")
+def test_what_the_file_says_is_stored() -> None:
+    visit = the_service(db.session())
+
+    assert [each.slug for each in visit.practitioners] == ["ada", "ben"]
+    assert [each.slug for each in visit.rooms] == ["blue"]
+    assert visit.duration == timedelta(minutes=45)
+    assert visit.booking_horizon == timedelta(days=30)
+    assert visit.location is not None
+    assert db.session.scalar(select(func.count()).select_from(OpeningHours)) == 7
+
+
+@pytest.mark.usefixtures("app")
+def test_a_second_clinic_is_refused_and_the_first_stays() -> None:
+    before = db.session.scalar(select(func.count()).select_from(Resource))
+
+    with pytest.raises(ClinicExists), transaction() as session:
+        a_clinic(session, CLINIC.replace("Quiet Harbor Clinic", "Another"))
+
+    assert db.session.get_one(Clinic, 1).name == "Quiet Harbor Clinic"
+    assert db.session.scalar(select(func.count()).select_from(Resource)) == before
+
+
+def test_the_demo_is_a_clinic_file_like_any_other() -> None:
+    file = read_clinic_file(DEMO_FILE.read_text(encoding="utf-8"))
+
+    assert len(file.services) == 3
+
+
+def test_the_command_loads_a_file_once_and_names_what_is_wrong(
+    empty_app: Flask, tmp_path: Path
+) -> None:
+    run = empty_app.test_cli_runner().invoke
+    good, bad, garbled = (tmp_path / name for name in ("good.toml", "bad.toml", "garbled.toml"))
+    good.write_text(CLINIC)
+    bad.write_text(CLINIC.replace("duration = 45", "duration = 0"))
+    garbled.write_bytes(b"\xff\xfe")
+
+    refused = [run(args=["load-clinic", str(each)]) for each in (bad, garbled)]
+    loaded = run(args=["load-clinic", str(good)])
+    again = run(args=["load-clinic", str(good)])
+
+    assert "services.0.duration" in refused[0].output
+    assert "UTF-8" in refused[1].output
+    assert loaded.output == "Quiet Harbor Clinic: 4 services can be booked.\n"
+    assert again.output == "Error: The database holds a clinic already.\n"
+    assert [each.exit_code for each in (*refused, loaded, again)] == [1, 1, 0, 1]
+
+
+@pytest.fixture
+def empty_app(sqlite_url: str) -> Iterator[Flask]:
+    app = create_app(settings_for(sqlite_url))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()

@@ -1,0 +1,172 @@
+"""When others hold the database, or it goes away: people wait a little, then hear "busy"."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import create_engine, func, select, text
+from werkzeug.test import TestResponse
+
+from booking.models import Appointment, Occupancy, OwedMessage
+from booking.models.database import PATIENCE, Busy, db, transaction
+from tests.builders import Clock, Mailbox, an_appointment, at
+from tests.conftest import a_running_app, settings_for
+
+SLACK = 1.5
+"""Seconds that a loaded machine may add."""
+HELD = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT id FROM resource ORDER BY id FOR UPDATE",
+}
+BACK_WITHIN = 5.0
+
+Hold = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def hold(database_url: str) -> Iterator[Hold]:
+    """Somebody else, who holds what a booking must lock."""
+    engine = create_engine(database_url)
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                driver = connection.connection.driver_connection
+                assert driver is not None
+                driver.isolation_level = None  # it would begin a transaction of its own
+            connection.execute(text(HELD[engine.dialect.name]))
+            yield
+            connection.rollback()
+
+    yield held
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_app(postgres_url: str, clock: Clock, mailbox: Mailbox) -> Iterator[Flask]:
+    yield from a_running_app(settings_for(postgres_url), clock, mailbox)
+
+
+def test_whoever_waits_too_long_is_told_to_come_again_and_nothing_is_written(
+    app: Flask, hold: Hold
+) -> None:
+    with hold(), ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(timed, partial(book, app, key)) for key in "abcd"]
+        told = [each.result() for each in asked]
+
+    assert {answer.status_code for _, answer in told} == {503}
+    assert all(int(answer.headers["Retry-After"]) > 0 for _, answer in told)
+    assert max(took for took, _ in told) < most_waiting() + SLACK
+    assert counts() == {Appointment: 0, Occupancy: 0, OwedMessage: 0}
+    assert book(app).status_code == 201
+
+
+def most_waiting() -> float:
+    """On PostgreSQL each lock has its own patience, and who waits for a waiter waits for two."""
+    return PATIENCE if db.engine.dialect.name == "sqlite" else 2 * PATIENCE
+
+
+def test_a_short_wait_is_no_fault(app: Flask, hold: Hold) -> None:
+    holding, release = threading.Event(), threading.Event()
+
+    def somebody() -> None:
+        with hold():
+            holding.set()
+            release.wait(PATIENCE)
+
+    thread = threading.Thread(target=somebody)
+    thread.start()
+    holding.wait(PATIENCE)
+    threading.Timer(0.5, release.set).start()
+
+    took, answer = timed(lambda: book(app))
+
+    thread.join()
+    assert answer.status_code == 201
+    assert took >= 0.4
+
+
+def test_reading_goes_on_while_somebody_writes(app: Flask, hold: Hold) -> None:
+    with hold():
+        took, answer = timed(lambda: app.test_client().get("/services/visit"))
+
+    assert answer.status_code == 200
+    assert took < PATIENCE
+
+
+@pytest.mark.usefixtures("app")
+def test_a_transaction_that_cannot_begin_leaves_the_next_one_untouched(hold: Hold) -> None:
+    began = time.monotonic()
+
+    with hold(), pytest.raises(Busy), transaction() as session:
+        an_appointment(session)
+
+    assert time.monotonic() - began < PATIENCE + SLACK
+    with transaction() as session:
+        an_appointment(session)
+
+    assert counts()[Appointment] == 1
+
+
+def test_after_a_crash_of_postgresql_the_app_is_back_within_seconds(
+    postgres_app: Flask, postgres_url: str
+) -> None:
+    acknowledged = book(postgres_app, "before").get_json()["token"]
+
+    crash(postgres_url)
+    began = time.monotonic()
+    statuses = []
+    while 201 not in statuses and time.monotonic() - began < 4 * BACK_WITHIN:
+        statuses.append(book(postgres_app, "after", "Tue 14:00").status_code)
+        time.sleep(0.1)
+
+    assert set(statuses) <= {503, 201}
+    assert time.monotonic() - began < BACK_WITHIN
+    kept = postgres_app.test_client().get(f"/api/v1/appointments/{acknowledged}")
+    assert kept.status_code == 200
+
+
+def crash(database_url: str) -> None:
+    """Kill a backend: PostgreSQL then ends all the others and recovers as after a crash."""
+    url = database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url) as connection:
+        pid = connection.info.backend_pid
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pytest.skip("the PostgreSQL server is not ours to kill")
+
+
+def book(app: Flask, key: str = "one", start: str = "Tue 09:00") -> TestResponse:
+    body = {
+        "service": "visit",
+        "start": at(start).isoformat().replace("+00:00", "Z"),
+        "patient": {"name": "Sam Rivers", "email": "sam@mail.example"},
+        "email_consent": True,
+    }
+    return app.test_client().post(
+        "/api/v1/appointments", json=body, headers={"Idempotency-Key": key}
+    )
+
+
+def timed(work: Callable[[], TestResponse]) -> tuple[float, TestResponse]:
+    began = time.monotonic()
+    answer = work()
+    return time.monotonic() - began, answer
+
+
+def counts() -> dict[type, int | None]:
+    db.session.rollback()
+    return {
+        each: db.session.scalar(select(func.count()).select_from(each))
+        for each in (Appointment, Occupancy, OwedMessage)
+    }

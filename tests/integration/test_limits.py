@@ -1,0 +1,201 @@
+"""How often one may: counted together by every process, and never against somebody else."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from booking.app import create_app
+from booking.models.database import db
+from tests.builders import Clock, Mailbox, at
+from tests.conftest import a_running_app, settings_for
+from tests.pages import CheckedClient, page_of
+from tests.visits import DESK, PASSWORD, a_link, a_member_of_staff, get, send, sign_in
+
+STARTS = [
+    f"{day} {hour:02}:{minute:02}"
+    for day in ("Tue", "Wed", "Fri")
+    for hour in (9, 10, 11, 13, 14, 15, 16)
+    for minute in (0, 30)
+]
+
+
+@pytest.fixture
+def limited(sqlite_url: str, clock: Clock, mailbox: Mailbox) -> Iterator[Flask]:
+    """The app with its limits on."""
+    settings = settings_for(sqlite_url, BOOKING_RATE_LIMITS="on")
+    yield from a_running_app(settings, clock, mailbox)
+
+
+def visitor(app: Flask, address: str = "198.51.100.7") -> FlaskClient:
+    """A client at an address of the network."""
+    client = app.test_client()
+    client.environ_base["REMOTE_ADDR"] = address
+    return client
+
+
+def book(client: FlaskClient, number: int, email: str | None = None, week: int = 0) -> TestResponse:
+    """Book one of many slots by the API."""
+    start = at(STARTS[number % len(STARTS)], week=week + number // len(STARTS))
+    return client.post(
+        "/api/v1/appointments",
+        json={
+            "service": "video",
+            "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+            "patient": {"name": "Sam", "email": email or f"sam{number}@mail.example"},
+            "email_consent": True,
+        },
+    )
+
+
+def test_a_flood_from_one_address_is_stopped(limited: Flask) -> None:
+    """T-76."""
+    client = visitor(limited)
+    statuses = [book(client, number).status_code for number in range(31)]
+
+    assert statuses == [201] * 30 + [429]
+    assert book(visitor(limited, "203.0.113.9"), 31).status_code == 201
+
+
+def test_who_is_stopped_is_told_in_the_right_form(limited: Flask) -> None:
+    client = visitor(limited)
+    for number in range(30):
+        book(client, number)
+
+    api = book(client, 31)
+    form = send(client, get(client, "/services/visit/book?start=2026-12-01T14:00:00Z"), "/book")
+
+    assert (api.status_code, api.content_type) == (429, "application/problem+json")
+    assert api.get_json()["code"] == "too_many_requests"
+    assert form.status_code == 429
+    assert page_of(form).heading == "Too many tries"
+
+
+def test_a_flood_from_a_whole_network_is_stopped(limited: Flask) -> None:
+    """T-76: every address of it a little."""
+    statuses = [
+        book(visitor(limited, f"198.51.100.{number}"), number).status_code for number in range(42)
+    ]
+    statuses += [
+        book(visitor(limited, f"198.51.100.{number}"), number, week=2).status_code
+        for number in range(84)
+    ]
+
+    assert statuses.count(201) == 120
+    assert statuses[-1] == 429
+    assert book(visitor(limited, "203.0.113.9"), 83, week=2).status_code in (201, 409)
+
+
+def test_one_mailbox_is_not_bombed_from_many_addresses(limited: Flask) -> None:
+    """T-77: whatever capitals it is written in."""
+    statuses = [
+        book(visitor(limited, f"203.0.{number}.9"), number, email="Victim@mail.example").status_code
+        for number in range(6)
+    ]
+
+    again = book(visitor(limited, "192.0.2.1"), 7, email="victim@MAIL.example")
+
+    assert set(statuses) <= {201, 409}
+    assert again.status_code in (409, 429)
+
+
+def test_moving_to_and_fro_does_not_bomb_a_mailbox(limited: Flask) -> None:
+    """T-77: each move is a mail."""
+    path = f"/api/v1{a_link('Tue 09:00', service='video')}/reschedule"
+    client = visitor(limited)
+
+    moves = [
+        client.post(path, json={"start": f"{at(STARTS[number]):%Y-%m-%dT%H:%M:%SZ}"}).status_code
+        for number in range(1, 8)
+    ]
+
+    assert moves == [200] * 6 + [429]
+
+
+def test_many_patients_who_move_do_not_stop_each_other(limited: Flask) -> None:
+    links = [
+        a_link(each, service="video", email=f"{each}@x.example".replace(" ", "").replace(":", ""))
+        for each in STARTS[:8]
+    ]
+
+    for number, link in enumerate(links):
+        client = visitor(limited, f"203.0.{number}.9")
+        start = f"{at(STARTS[20 + number]):%Y-%m-%dT%H:%M:%SZ}"
+        answer = client.post(f"/api/v1{link}/reschedule", json={"start": start})
+        assert answer.status_code == 200, number
+
+
+def test_what_was_refused_does_not_count(limited: Flask) -> None:
+    client = visitor(limited)
+    for _ in range(40):
+        assert client.post("/api/v1/appointments", json={}).status_code == 422
+
+    assert book(client, 1).status_code == 201
+
+
+def test_limits_count_across_processes(limited: Flask, clock: Clock, mailbox: Mailbox) -> None:
+    settings = limited.extensions["booking"].settings
+    other = create_app(settings, clock=clock, transport=mailbox)
+    other.test_client_class = CheckedClient
+    clients = [visitor(limited), visitor(other)]
+
+    statuses = [book(clients[number % 2], number).status_code for number in range(31)]
+
+    assert statuses == [201] * 30 + [429]
+    with other.app_context():
+        db.engine.dispose()
+
+
+def test_guessing_a_password_is_slowed_down_where_it_comes_from(limited: Flask) -> None:
+    """T-59: a stranger locks out nobody but the stranger."""
+    a_member_of_staff()
+    stranger, desk = visitor(limited), visitor(limited, "203.0.113.9")
+    page = get(stranger, "/login")
+
+    guesses = [
+        send(stranger, page, "/login", email=DESK, password=f"guess-number-{number}-of-many")
+        for number in range(11)
+    ]
+
+    assert [each.status_code for each in guesses] == [200] * 10 + [429]
+    assert page_of(guesses[-1]).heading == "Too many tries"
+    refused = send(stranger, page, "/login", email=DESK, password=PASSWORD)
+    assert refused.status_code == 429
+    assert sign_in(desk).status_code == 302
+
+
+def test_signing_in_rightly_is_never_slowed_down(limited: Flask) -> None:
+    a_member_of_staff()
+
+    for _ in range(12):
+        assert sign_in(visitor(limited)).status_code == 302
+
+
+def test_the_counters_name_nobody(limited: Flask) -> None:
+    book(visitor(limited), 1)
+    db.session.rollback()
+
+    lines = db.session.connection().exec_driver_sql("SELECT key FROM rate_counter").all()
+
+    assert len(lines) == 3
+    assert "198.51" not in repr(lines)
+    assert "sam" not in repr(lines)
+
+
+def test_brackets_without_end_do_not_break_the_counting(limited: Flask) -> None:
+    """T-41: before a body is read by us, the limit has looked for the address in it."""
+    for raw in (b"[" * 60_000, b'{"patient":' * 5_000, b"\xff", b'{"patient":[]}', b"[]", b"1"):
+        answer = visitor(limited).post(
+            "/api/v1/appointments", data=raw, content_type="application/json"
+        )
+        assert answer.status_code in (400, 422), raw[:20]
+
+
+def test_an_address_of_ipv6_counts_with_its_network(limited: Flask) -> None:
+    for number in range(31):
+        answer = book(visitor(limited, "2001:db8::1"), number)
+
+    assert answer.status_code == 429
+    assert book(visitor(limited, "not an address"), 32).status_code == 201

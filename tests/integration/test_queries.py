@@ -1,0 +1,188 @@
+"""The work does not grow: as many statements whatever is asked for, and none reads the past."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, text
+
+from booking.models.database import db, transaction
+from booking.services.appointments import reschedule_appointment
+from booking.services.outbox import claim
+from tests.builders import HOUSE, NOW, an_appointment, at, the_service
+from tests.integration.history import more_practitioners, past_appointments
+from tests.visits import a_member_of_staff, sign_in
+
+YEARS = 2000
+"""Appointments of the past: many more than the future holds."""
+NOT_OURS = re.compile(r"\s*(BEGIN|PRAGMA|SET|SAVEPOINT|RELEASE)", re.IGNORECASE)
+HISTORY = ("occupancy", "appointment", "outbox", "appointment_event", "sent_message")
+
+Visit = Callable[[Flask, str], None]
+"""Something that is done for or about an hour of Tuesday."""
+
+
+@dataclass
+class Statements:
+    """What the database was asked."""
+
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+
+@contextmanager
+def watched() -> Iterator[Statements]:
+    seen = Statements()
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if not NOT_OURS.match(statement):
+            seen.asked.append((statement, parameters))
+
+    db.session.remove()
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def month_page(app: Flask, _hour: str = "") -> None:
+    assert app.test_client().get("/services/video?month=2026-12").status_code == 200
+
+
+def two_days_by_api(app: Flask, _hour: str) -> None:
+    query = "/api/v1/slots?service=video&from=2026-11-24&to=2026-11-25"
+    assert app.test_client().get(query).status_code == 200
+
+
+def sixty_days_by_api(app: Flask, _hour: str) -> None:
+    query = "/api/v1/slots?service=video&from=2026-11-24&to=2027-01-22"
+    assert app.test_client().get(query).status_code == 200
+
+
+def a_booking(_app: Flask, hour: str) -> None:
+    with transaction() as session:
+        an_appointment(session, f"Wed {hour}", service="video", practitioner=None)
+
+
+def a_move(_app: Flask, hour: str) -> None:
+    with transaction() as session:
+        made = an_appointment(session, f"Wed {hour}", service="video", practitioner=None)
+        reschedule_appointment(session, made, at(f"Fri {hour}"), HOUSE, now=NOW)
+
+
+def a_claim(_app: Flask, _hour: str) -> None:
+    with transaction() as session:
+        claim(session, now=NOW, holder="a" * 16)
+
+
+PUBLIC: dict[str, tuple[Visit, int]] = {
+    "the month page": (month_page, 8),
+    "two days of slots": (two_days_by_api, 8),
+    "sixty days of slots": (sixty_days_by_api, 8),
+}
+EVERYTHING = PUBLIC | {
+    "a booking": (a_booking, 16),
+    "a booking and a move": (a_move, 32),
+    "a claim of the worker": (a_claim, 1),
+}
+
+
+@pytest.mark.parametrize(("visit", "most"), PUBLIC.values(), ids=PUBLIC)
+def test_a_look_at_the_times_takes_few_statements(app: Flask, visit: Visit, most: int) -> None:
+    with watched() as statements:
+        visit(app, "10:00")
+
+    assert len(statements) <= most, statements.asked
+
+
+@pytest.mark.parametrize(("visit", "most"), EVERYTHING.values(), ids=EVERYTHING)
+def test_it_takes_as_many_statements_with_years_behind_it(
+    app: Flask, visit: Visit, most: int
+) -> None:
+    with watched() as young:
+        visit(app, "10:00")
+    grow_old()
+
+    with watched() as old:
+        visit(app, "11:00")
+
+    assert len(old) <= len(young) <= most
+
+
+@pytest.mark.parametrize("visit", [month_page, a_booking])
+def test_it_takes_as_many_statements_with_ten_times_the_practitioners(
+    app: Flask, visit: Visit
+) -> None:
+    with watched() as few:
+        visit(app, "10:00")
+    with transaction() as session:
+        more_practitioners(session, the_service(session, "video"), 18)
+
+    with watched() as many:
+        visit(app, "11:00")
+
+    assert len(many) <= len(few)
+
+
+def test_the_staff_page_takes_as_many_statements_on_a_full_day(app: Flask) -> None:
+    a_member_of_staff()
+    client = app.test_client()
+    sign_in(client)
+    with transaction() as session:
+        an_appointment(session, "Tue 09:00")
+    with watched() as empty:
+        assert client.get("/staff/").status_code == 200
+    with transaction() as session:
+        for hour in (10, 11, 13, 14):
+            an_appointment(session, f"Tue {hour}:00")
+            an_appointment(session, f"Wed {hour}:00", service="video", practitioner="ben")
+        past_appointments(session, YEARS, before=NOW - timedelta(days=20))
+
+    with watched() as full:
+        assert client.get("/staff/").status_code == 200
+
+    assert len(full) == len(empty) <= 16
+
+
+@pytest.mark.parametrize(("visit", "_most"), EVERYTHING.values(), ids=EVERYTHING)
+def test_no_statement_reads_the_past(app: Flask, visit: Visit, _most: int) -> None:
+    grow_old()
+    refresh_statistics()
+    with watched() as statements:
+        visit(app, "10:00")
+
+    scanned = {name for asked in statements.asked for name in scans(*asked)}
+
+    assert scanned & set(HISTORY) == set()
+
+
+def grow_old() -> None:
+    with transaction() as session:
+        past_appointments(session, YEARS, before=NOW - timedelta(days=1))
+
+
+def refresh_statistics() -> None:
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.begin() as connection:
+            connection.execute(text("ANALYZE"))
+
+
+def scans(statement: str, parameters: Any) -> set[str]:
+    """The tables that the database would read from end to end."""
+    sqlite = db.engine.dialect.name == "sqlite"
+    explain, scan = (
+        ("EXPLAIN QUERY PLAN", r"SCAN (\w+?)(?:_\d+)?\b")
+        if sqlite
+        else ("EXPLAIN", r"Seq Scan on (\w+)")
+    )
+    with db.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        return {name for row in plan for name in re.findall(scan, str(row))}

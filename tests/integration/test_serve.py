@@ -1,0 +1,176 @@
+"""The one command that serves: it begins, it ends whole, and says in a sentence what is wrong."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.servers import (
+    COMMAND,
+    PATIENCE,
+    ROOT,
+    Service,
+    Wish,
+    a_service,
+    coming_days,
+    environment,
+    eventually,
+    is_alive,
+    linux_only,
+)
+from tests.smtp_sink import free_port
+
+pytestmark = linux_only
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Begun in an empty folder: it migrates, seeds and serves."""
+    mail = f"maildir:{tmp_path}/data/mail"
+    with a_service(
+        f"sqlite:///{tmp_path}/data/booking.db", tmp_path / "log", BOOKING_SMTP_URL=mail
+    ) as running:
+        yield running
+
+
+def test_from_nothing_to_the_first_page_a_booking_and_its_mail(
+    service: Service, tmp_path: Path
+) -> None:
+    client = service.client
+    assert client.get("/").status == 200
+    start = coming_days(client, "video-consultation", count=1, practitioner=None)[0]
+
+    answer = client.book(Wish("video-consultation", start, 1, practitioner=None), "one")
+
+    assert answer.status == 201
+    eventually(lambda: client.get("/readyz").status == 200)
+    eventually(lambda: len(list(tmp_path.glob("data/mail/new/*"))) == 3)
+
+
+def test_what_it_writes_is_for_its_owner_only(service: Service, tmp_path: Path) -> None:
+    start = coming_days(service.client, "video-consultation", count=1, practitioner=None)[0]
+    service.client.book(Wish("video-consultation", start, 1, practitioner=None), "one")
+    eventually(lambda: list(tmp_path.glob("data/mail/new/*")))
+
+    written = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+
+    names = {each.name for each in written}
+    assert {"booking.db", "booking.db-wal", "booking.db.writer", "mail"} <= names
+    modes = {each: stat.S_IMODE(each.stat().st_mode) for each in written}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_it_leaves_no_process_behind(service: Service, number: signal.Signals) -> None:
+    service.family()
+    everybody = service.everybody()
+
+    status = service.end(number)
+
+    assert status == 0
+    assert len(everybody) >= 4
+    assert not [pid for pid in everybody if is_alive(pid)]
+
+
+def test_killed_it_takes_its_children_along(service: Service) -> None:
+    service.family()
+    everybody = service.everybody()
+
+    service.process.kill()
+
+    eventually(lambda: not [pid for pid in everybody if is_alive(pid)])
+
+
+@pytest.mark.parametrize("who", ["delivery_worker", "web_master"])
+def test_a_child_that_dies_is_begun_again(service: Service, who: str) -> None:
+    victim = getattr(service, who)()
+
+    os.kill(victim, signal.SIGKILL)
+
+    eventually(lambda: getattr(service, who)() != victim)
+    assert eventually(lambda: service.client.get("/").status == 200)
+
+
+def test_it_begins_again_where_it_left_off(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/data/booking.db"
+    with a_service(url, tmp_path / "first") as service:
+        before = service.client.get("/").body
+
+    with a_service(url, tmp_path / "second") as service:
+        assert service.client.get("/").body == before
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        said = what_it_says(f"sqlite:///{tmp_path}/booking.db", BOOKING_PORT=port)
+
+    assert str(port) in said
+    assert "BOOKING_PORT" in said
+
+
+def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    (tmp_path / "letter.db").write_text("Dear database, " * 500)
+
+    for name in ("folder.db", "letter.db", "letter.db/booking.db"):
+        assert "BOOKING_DATABASE_URL" in what_it_says(f"sqlite:///{tmp_path}/{name}")
+
+
+def test_a_postgresql_that_is_not_there_is_named() -> None:
+    url = f"postgresql+psycopg://clinic:secret-word@127.0.0.1:{free_port()}/booking"
+
+    said = what_it_says(url)
+
+    assert "BOOKING_DATABASE_URL" in said
+    assert "secret-word" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BOOKING_SECRET_KEY", "short"),
+        ("BOOKING_PORT", "eighty"),
+        ("BOOKING_BIND", "0.0.0.0"),
+        ("BOOKING_BASE_URL", "http://clinic.example"),
+        ("BOOKING_SMTP_URL", "carrier-pigeon://loft"),
+        ("BOOKING_MAIL_FROM", "the clinic"),
+        ("BOOKING_DATABASE_URL", "mysql://localhost/booking"),
+        ("BOOKING_DATABASE_URL", "sqlite://"),
+        ("BOOKING_DATABASE_URL", "sqlite:///"),
+        ("BOOKING_DATABASE_URL", "postgresql+psycopg://host:port/booking"),
+        ("BOOKING_SECRET_KEY_FILE", "/nowhere/key"),
+        ("BOOKING_WEB_WORKERS", "0"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
+    settings: dict[str, object] = {"BOOKING_SECRET_KEY": ""} if name.endswith("_FILE") else {}
+
+    said = what_it_says(f"sqlite:///{tmp_path}/booking.db", **settings | {name: value})
+
+    assert name in said
+
+
+def what_it_says(database_url: str, **settings: object) -> str:
+    """The one sentence with which it refuses to begin."""
+    refused = subprocess.run(
+        COMMAND,
+        cwd=ROOT,
+        env=environment(database_url, **{"BOOKING_PORT": free_port()} | settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert refused.stdout == ""
+    [sentence] = refused.stderr.splitlines()
+    assert sentence.endswith(".")
+    return sentence
