@@ -4,51 +4,23 @@ Every function locks before it looks. Resources are locked in the order of their
 contact or the appointment, so that two changes can wait for each other but never in a circle.
 """
 
-import hmac
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from secrets import token_bytes
 from uuid import uuid4
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Partstat, Status, Verb, after, may_change
-from booking.domain.openings import local_day
-from booking.domain.refusals import (
-    KeyReused,
-    NotOffered,
-    SlotTaken,
-    TooLate,
-    TooManyAppointments,
-    UnknownAppointment,
-)
-from booking.domain.slots import least_busy
-from booking.domain.timeline import Span
-from booking.models import (
-    Appointment,
-    AppointmentEvent,
-    Clinic,
-    HealthcareService,
-    IdempotencyKey,
-    Kind,
-    Occupancy,
-    Practitioner,
-    Resource,
-    Visibility,
-)
-from booking.services.availability import load_diary
+from booking.domain.refusals import TooLate, UnknownAppointment
+from booking.models import Appointment, AppointmentEvent, Clinic, HealthcareService, Kind
+from booking.services.allocation import asked_for, choose, lock_service, occupy, release
 from booking.services.links import NONCE_BYTES, Keys, new_reference, token_digest
 from booking.services.outbox import owe
 from booking.services.requests import BookingRequest
+from booking.services.wishes import check_contact, remember
 
-MINUTE = timedelta(minutes=1)
 PATIENT = "patient"
 
 
@@ -76,20 +48,20 @@ def book_appointment(
         TooManyAppointments: if the contact already holds as many as one may.
         KeyReused: if the key was used for another wish.
     """
-    wish = _remember(session, service_slug, request, house, now)
+    wish = remember(session, service_slug, request, house.keys, now=now)
     if wish is not None and wish.appointment_id is not None:
         return session.get_one(Appointment, wish.appointment_id)
-    service = _locked_service(session, service_slug)
+    service = lock_service(session, service_slug)
     clinic = session.get_one(Clinic, 1)
     if house.limits:
-        _check_contact(session, clinic, request, now)
-    practitioners = _asked_for(service, request.practitioner)
-    practitioner, room = _take(session, clinic, service, request.start, practitioners, now=now)
+        check_contact(session, clinic, request, now=now)
+    practitioners = asked_for(service, request.practitioner)
+    practitioner, room = choose(session, clinic, service, request.start, practitioners, now=now)
     appointment = _new(service, request, house.keys, now)
     appointment.practitioner_id, appointment.room_id = practitioner, room
     session.add(appointment)
     session.flush()
-    _occupy(session, appointment, service)
+    occupy(session, appointment, service)
     if wish is not None:
         wish.appointment_id = appointment.id
     _record(session, appointment, "book", PATIENT, now)
@@ -117,15 +89,15 @@ def reschedule_appointment(
         WrongState: if it is not booked any more.
         TooLate: if a patient asks within the cut-off.
     """
-    service = _locked_service(session, appointment.service.slug, staff=True)
+    service = lock_service(session, appointment.service.slug, staff=True)
     _lock(session, appointment)
     after(appointment.status, Verb.RESCHEDULE)
     _check_cutoff(appointment, service, actor, now)
     if start == appointment.start_at and practitioner in (None, appointment.practitioner.slug):
         return appointment
-    asked = _asked_for(service, practitioner)
+    asked = asked_for(service, practitioner)
     clinic = session.get_one(Clinic, 1)
-    chosen, room = _take(
+    chosen, room = choose(
         session,
         clinic,
         service,
@@ -139,8 +111,8 @@ def reschedule_appointment(
     appointment.start_at, appointment.end_at = start, start + service.duration
     appointment.partstat = Partstat.NEEDS_ACTION  # the answer was to the old time
     _change(session, appointment, now)
-    _free(session, appointment)
-    _occupy(session, appointment, service)
+    release(session, appointment)
+    occupy(session, appointment, service)
     _record(session, appointment, "reschedule", actor, now)
     owe(session, appointment, Kind.RESCHEDULED, now=now, wait=house.undo)
     return appointment
@@ -167,7 +139,7 @@ def cancel_appointment(
     appointment.status = status
     appointment.cancel_reason = reason
     _change(session, appointment, now)
-    _free(session, appointment)
+    release(session, appointment)
     _record(session, appointment, "cancel", actor, now)
     owe(session, appointment, Kind.CANCELLED, now=now, wait=house.undo)
     return appointment
@@ -188,9 +160,9 @@ def note_attendance(
     held = appointment.status in OCCUPYING
     appointment.status = after(appointment.status, verb)
     if appointment.status in OCCUPYING and not held:
-        _occupy(session, appointment, appointment.service)
+        occupy(session, appointment, appointment.service)
     elif held and appointment.status not in OCCUPYING:
-        _free(session, appointment)
+        release(session, appointment)
     appointment.updated_at = now
     _record(session, appointment, verb, actor, now)
     return appointment
@@ -229,69 +201,8 @@ def patient_may_change(appointment: Appointment, *, now: datetime) -> bool:
     )
 
 
-def _locked_service(session: Session, slug: str, *, staff: bool = False) -> HealthcareService:
-    """The service and all that it may take, locked: a second booking waits, then sees the first."""
-    query = select(HealthcareService).where(HealthcareService.slug == slug)
-    query = query.with_for_update(of=HealthcareService, key_share=True)
-    service = session.scalar(query.execution_options(populate_existing=True))
-    if service is None or (service.visibility == Visibility.STAFF and not staff):
-        raise NotOffered
-    wanted = [each.id for each in service.resources]
-    locking = select(Resource.id).where(Resource.id.in_(wanted)).order_by(Resource.id)
-    session.execute(locking.with_for_update(key_share=True)).all()
-    return service
-
-
 def _lock(session: Session, appointment: Appointment) -> None:
     session.refresh(appointment, with_for_update={"of": Appointment})
-
-
-def _remember(
-    session: Session, service: str, request: BookingRequest, house: House, now: datetime
-) -> IdempotencyKey | None:
-    """Take the key of a wish: a second holder waits for the first, then finds its appointment.
-
-    Raises:
-        KeyReused: if the key was used for another wish.
-    """
-    if request.key is None:
-        return None
-    key = sha256(request.key.encode("utf-8", "surrogatepass")).hexdigest()
-    digest = house.keys.digest("wish", request.canonical(service)).hex()
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
-    values = {"key": key, "body_digest": digest, "created_at": now}
-    session.execute(insert(IdempotencyKey).values(**values).on_conflict_do_nothing())
-    wish = session.get_one(IdempotencyKey, key)
-    if not hmac.compare_digest(wish.body_digest, digest):
-        raise KeyReused
-    return wish
-
-
-def _check_contact(
-    session: Session, clinic: Clinic, request: BookingRequest, now: datetime
-) -> None:
-    _lock_contact(session, request)
-    contact = [Appointment.email_key == request.patient.email.lower()]
-    if request.patient.phone:
-        contact.append(Appointment.patient_phone == request.patient.phone)
-    query = select(func.count()).where(
-        or_(*contact), Appointment.start_at > now, Appointment.status == Status.BOOKED
-    )
-    if (session.scalar(query) or 0) >= clinic.appointments_per_contact:
-        raise TooManyAppointments
-
-
-def _lock_contact(session: Session, request: BookingRequest) -> None:
-    """Two bookings of one contact wait for each other, whatever they book.
-
-    On SQLite they do already: one transaction writes at a time.
-    """
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    names = filter(None, (request.patient.email.lower(), request.patient.phone))
-    digests = (sha256(f"contact:{each}".encode()).digest() for each in names)
-    for number in sorted(int.from_bytes(each[:8], signed=True) for each in digests):
-        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def _check_cutoff(
@@ -301,68 +212,6 @@ def _check_cutoff(
         appointment.start_at, now=now, cutoff=service.change_cutoff
     ):
         raise TooLate
-
-
-def _asked_for(service: HealthcareService, slug: str | None) -> list[int]:
-    asked = [each.id for each in service.practitioners if slug in (None, each.slug)]
-    if not asked:
-        raise NotOffered
-    return asked
-
-
-def _take(
-    session: Session,
-    clinic: Clinic,
-    service: HealthcareService,
-    start: datetime,
-    practitioners: Sequence[int],
-    *,
-    now: datetime,
-    ignoring: Appointment | None = None,
-    favourite: int | None = None,
-) -> tuple[int, int | None]:
-    """Choose who and where for a start, by the same question that the page asked.
-
-    Raises:
-        SlotTaken: if no slot on offer begins then.
-    """
-    diary = load_diary(
-        session,
-        clinic,
-        service,
-        Span(start, start + MINUTE),
-        now=now,
-        practitioners=practitioners,
-        ignoring=ignoring.id if ignoring else None,
-    )
-    free = next((slot.practitioners for slot in diary.slots() if slot.start == start), ())
-    if not free:
-        raise SlotTaken
-    if favourite in free:
-        practitioner = favourite
-    elif len(free) == 1:
-        practitioner = free[0]
-    else:
-        practitioner = _fairest(session, clinic, free, start)
-    rooms = diary.rooms_free_at(start)
-    if ignoring and ignoring.room_id in rooms:
-        return practitioner, ignoring.room_id
-    return practitioner, rooms[0] if rooms else None
-
-
-def _fairest(session: Session, clinic: Clinic, free: Sequence[int], start: datetime) -> int:
-    """Among those free: fewest appointments that day, then whoever was last chosen longest ago."""
-    day = local_day(start.astimezone(clinic.zone).date(), clinic.zone)
-    held = select(Appointment.practitioner_id).where(
-        Appointment.practitioner_id.in_(free),
-        Appointment.start_at >= day.start,
-        Appointment.start_at < day.until,
-        Appointment.status.in_(OCCUPYING),
-    )
-    newest = select(func.max(Appointment.id)).where(Appointment.practitioner_id == Practitioner.id)
-    turns = select(Practitioner.id, newest.scalar_subquery()).where(Practitioner.id.in_(free))
-    last_chosen = {each: turn or 0 for each, turn in session.execute(turns)}
-    return least_busy(free, Counter(session.scalars(held)), last_chosen)
 
 
 def _new(
@@ -391,35 +240,6 @@ def _new(
         created_at=now,
         updated_at=now,
     )
-
-
-def _occupy(session: Session, appointment: Appointment, service: HealthcareService) -> None:
-    """Write the rows that the database will not let overlap.
-
-    Raises:
-        SlotTaken: if the database refused; the locks above should have seen it first.
-    """
-    for resource in filter(None, (appointment.practitioner_id, appointment.room_id)):
-        session.add(
-            Occupancy(
-                resource_id=resource,
-                appointment_id=appointment.id,
-                blocked_from=appointment.start_at - service.buffer_before,
-                blocked_until=appointment.end_at + service.buffer_after,
-            )
-        )
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if "occupancy_overlap" not in str(error.orig):
-            raise
-        raise SlotTaken from error
-
-
-def _free(session: Session, appointment: Appointment) -> None:
-    for row in session.scalars(select(Occupancy).where(Occupancy.appointment_id == appointment.id)):
-        session.delete(row)
-    session.flush()
 
 
 def _change(session: Session, appointment: Appointment, now: datetime) -> None:

@@ -1,0 +1,135 @@
+"""What an appointment takes: choosing who and where, and occupying their time.
+
+First lock, then look, then write: the rows locked here are what makes a second booking wait for
+the first; the guard in the database is the net below.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import OCCUPYING
+from booking.domain.openings import local_day
+from booking.domain.refusals import NotOffered, SlotTaken
+from booking.domain.slots import least_busy
+from booking.domain.timeline import Span
+from booking.models import (
+    Appointment,
+    Clinic,
+    HealthcareService,
+    Occupancy,
+    Practitioner,
+    Resource,
+    Visibility,
+)
+from booking.services.availability import load_diary
+
+MINUTE = timedelta(minutes=1)
+
+
+def lock_service(session: Session, slug: str, *, staff: bool = False) -> HealthcareService:
+    """The service and all that it may take, locked: a second booking waits, then sees the first."""
+    query = select(HealthcareService).where(HealthcareService.slug == slug)
+    query = query.with_for_update(of=HealthcareService, key_share=True)
+    service = session.scalar(query.execution_options(populate_existing=True))
+    if service is None or (service.visibility == Visibility.STAFF and not staff):
+        raise NotOffered
+    wanted = [each.id for each in service.resources]
+    locking = select(Resource.id).where(Resource.id.in_(wanted)).order_by(Resource.id)
+    session.execute(locking.with_for_update(key_share=True)).all()
+    return service
+
+
+def asked_for(service: HealthcareService, slug: str | None) -> list[int]:
+    asked = [each.id for each in service.practitioners if slug in (None, each.slug)]
+    if not asked:
+        raise NotOffered
+    return asked
+
+
+def choose(
+    session: Session,
+    clinic: Clinic,
+    service: HealthcareService,
+    start: datetime,
+    practitioners: Sequence[int],
+    *,
+    now: datetime,
+    ignoring: Appointment | None = None,
+    favourite: int | None = None,
+) -> tuple[int, int | None]:
+    """Choose who and where for a start, by the same question that the page asked.
+
+    Raises:
+        SlotTaken: if no slot on offer begins then.
+    """
+    diary = load_diary(
+        session,
+        clinic,
+        service,
+        Span(start, start + MINUTE),
+        now=now,
+        practitioners=practitioners,
+        ignoring=ignoring.id if ignoring else None,
+    )
+    free = next((slot.practitioners for slot in diary.slots() if slot.start == start), ())
+    if not free:
+        raise SlotTaken
+    if favourite in free:
+        practitioner = favourite
+    elif len(free) == 1:
+        practitioner = free[0]
+    else:
+        practitioner = _fairest(session, clinic, free, start)
+    rooms = diary.rooms_free_at(start)
+    if ignoring and ignoring.room_id in rooms:
+        return practitioner, ignoring.room_id
+    return practitioner, rooms[0] if rooms else None
+
+
+def occupy(session: Session, appointment: Appointment, service: HealthcareService) -> None:
+    """Write the rows that the database will not let overlap.
+
+    Raises:
+        SlotTaken: if the database refused; the locks above should have seen it first.
+    """
+    for resource in filter(None, (appointment.practitioner_id, appointment.room_id)):
+        session.add(
+            Occupancy(
+                resource_id=resource,
+                appointment_id=appointment.id,
+                blocked_from=appointment.start_at - service.buffer_before,
+                blocked_until=appointment.end_at + service.buffer_after,
+            )
+        )
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if "occupancy_overlap" not in str(error.orig):
+            raise
+        raise SlotTaken from error
+
+
+def release(session: Session, appointment: Appointment) -> None:
+    for row in session.scalars(select(Occupancy).where(Occupancy.appointment_id == appointment.id)):
+        session.delete(row)
+    session.flush()
+
+
+def _fairest(session: Session, clinic: Clinic, free: Sequence[int], start: datetime) -> int:
+    """Among those free: fewest appointments that day, then whoever was last chosen longest ago."""
+    day = local_day(start.astimezone(clinic.zone).date(), clinic.zone)
+    held = select(Appointment.practitioner_id).where(
+        Appointment.practitioner_id.in_(free),
+        Appointment.start_at >= day.start,
+        Appointment.start_at < day.until,
+        Appointment.status.in_(OCCUPYING),
+    )
+    newest = select(func.max(Appointment.id)).where(Appointment.practitioner_id == Practitioner.id)
+    turns = select(Practitioner.id, newest.scalar_subquery()).where(Practitioner.id.in_(free))
+    last_chosen = {each: turn or 0 for each, turn in session.execute(turns)}
+    return least_busy(free, Counter(session.scalars(held)), last_chosen)

@@ -1,0 +1,69 @@
+"""Wishes to book: the same one twice is one, and one contact has only so many."""
+
+import hmac
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Status
+from booking.domain.refusals import KeyReused, TooManyAppointments
+from booking.models import Appointment, Clinic, IdempotencyKey
+from booking.services.links import Keys
+from booking.services.requests import BookingRequest
+
+
+def remember(
+    session: Session, service: str, request: BookingRequest, keys: Keys, *, now: datetime
+) -> IdempotencyKey | None:
+    """Take the key of a wish: a second holder waits for the first, then finds its appointment.
+
+    Raises:
+        KeyReused: if the key was used for another wish.
+    """
+    if request.key is None:
+        return None
+    key = sha256(request.key.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = keys.digest("wish", request.canonical(service)).hex()
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
+    values = {"key": key, "body_digest": digest, "created_at": now}
+    session.execute(insert(IdempotencyKey).values(**values).on_conflict_do_nothing())
+    wish = session.get_one(IdempotencyKey, key)
+    if not hmac.compare_digest(wish.body_digest, digest):
+        raise KeyReused
+    return wish
+
+
+def check_contact(
+    session: Session, clinic: Clinic, request: BookingRequest, *, now: datetime
+) -> None:
+    """Refuse a contact that holds as many coming appointments as one may.
+
+    Raises:
+        TooManyAppointments: if so.
+    """
+    _lock_contact(session, request)
+    contact = [Appointment.email_key == request.patient.email.lower()]
+    if request.patient.phone:
+        contact.append(Appointment.patient_phone == request.patient.phone)
+    query = select(func.count()).where(
+        or_(*contact), Appointment.start_at > now, Appointment.status == Status.BOOKED
+    )
+    if (session.scalar(query) or 0) >= clinic.appointments_per_contact:
+        raise TooManyAppointments
+
+
+def _lock_contact(session: Session, request: BookingRequest) -> None:
+    """Two bookings of one contact wait for each other, whatever they book.
+
+    On SQLite they do already: one transaction writes at a time.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    names = filter(None, (request.patient.email.lower(), request.patient.phone))
+    digests = (sha256(f"contact:{each}".encode()).digest() for each in names)
+    for number in sorted(int.from_bytes(each[:8], signed=True) for each in digests):
+        session.execute(select(func.pg_advisory_xact_lock(number)))
