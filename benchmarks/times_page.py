@@ -5,7 +5,7 @@ python -m benchmarks.times_page
 
 import time
 
-from flask import Flask, jsonify, render_template_string
+from flask import Flask, Response, jsonify, render_template_string
 from flask.testing import FlaskClient
 
 from benchmarks.clinic import a_measured_app
@@ -26,7 +26,7 @@ def bare_flask(answer: object) -> Flask:
     app = Flask("bare")
 
     @app.get("/json")
-    def as_json() -> object:
+    def as_json() -> Response:
         return jsonify(answer)
 
     @app.get("/page")

@@ -118,7 +118,7 @@ choices = st.lists(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(choices=choices)
 def test_the_guard_refuses_just_what_overlaps(choices: list[Choice]) -> None:
