@@ -113,7 +113,7 @@ def services() -> ResponseReturnValue:
 def slots() -> ResponseReturnValue:
     """The free slots of some days, both ends included."""
     service = _service(_argument("service"))
-    first, last = _day("from"), _day("to")
+    first, last = _date("from"), _date("to")
     zone = fields.zone_of(_zone_argument(), clinic().timezone)
     if last < first:
         raise Invalid({"to": ["must not be before 'from'."]})
@@ -283,14 +283,8 @@ def _argument(name: str) -> str:
     return value
 
 
-def _day(name: str) -> date:
-    text = _argument(name)
-    try:
-        found = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a date on the wall)
-    except ValueError:
-        raise Invalid({name: ["Write the date as YYYY-MM-DD."]}) from None
-    if not 2000 <= found.year < 2200:
-        raise Invalid({name: ["The year must lie between 2000 and 2199."]})
+def _date(name: str) -> date:
+    found: date = _check(name, fields.date_in, _argument(name))
     return found
 
 

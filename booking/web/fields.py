@@ -5,7 +5,7 @@ that says what to do. Forms and the API use the same ones.
 """
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -110,6 +110,33 @@ def instant(text: str) -> datetime:
     except (ValueError, OverflowError):
         raise ValueError("Choose a time again.") from None
     return found.astimezone(UTC)
+
+
+def instant_or_none(text: str | None) -> datetime | None:
+    """The same for an address that somebody may have edited: anything else is not there."""
+    try:
+        return instant(text or "")
+    except ValueError:
+        return None
+
+
+def date_in(text: str, *, form: str = "%Y-%m-%d") -> date:
+    """A date of the years that we can mean."""
+    try:
+        found = datetime.strptime(text, form).date()  # noqa: DTZ007 (a date on the wall)
+        if not EARLIEST.year <= found.year < LATEST.year:
+            raise ValueError
+    except ValueError:
+        raise ValueError("Write a date from 2000 to 2199 as YYYY-MM-DD.") from None
+    return found
+
+
+def date_or_none(text: str | None, *, form: str = "%Y-%m-%d") -> date | None:
+    """The same for an address that somebody may have edited: anything else is not there."""
+    try:
+        return date_in(text or "", form=form)
+    except ValueError:
+        return None
 
 
 def utc_text(when: datetime) -> str:

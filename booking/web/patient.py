@@ -18,13 +18,12 @@ from booking.services.appointments import (
     reschedule_appointment,
 )
 from booking.services.correspondence import appointment_facts, clinic_facts
-from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.forms import CancelForm, RescheduleForm
 from booking.web.limits import limit_bookings
+from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
-from booking.web.times import alternatives, read_query, times
-from booking.web.zones import zone_choices
+from booking.web.times import read_query
 
 bp = Blueprint("patient", __name__, url_prefix="/appointments/<token>")
 
@@ -68,7 +67,7 @@ def reschedule_times(token: str) -> ResponseReturnValue:
     form = RescheduleForm()
     form.start.data = request.args.get("start", "")
     form.practitioner.data = read_query(request.args, found.service).practitioner
-    return _reschedule_page(found, token, form)
+    return _move_page(found, token, form)
 
 
 @bp.post("/reschedule")
@@ -77,7 +76,7 @@ def reschedule(token: str) -> ResponseReturnValue:
     """Move it: 303 to its page, 409 with other times if the slot is gone."""
     form = RescheduleForm()
     if not form.validate_on_submit():
-        return _reschedule_page(_changeable(token), token, form), 422
+        return _move_page(_changeable(token), token, form), 422
     try:
         with transaction() as session:
             reschedule_appointment(
@@ -90,7 +89,7 @@ def reschedule(token: str) -> ResponseReturnValue:
             )
     except SlotTaken as refusal:
         note_guard(refusal)
-        return _reschedule_page(_changeable(token), token, form, taken=True), 409
+        return _move_page(_changeable(token), token, form, taken=True), 409
     return redirect(url_for(".appointment", token=token, moved=1), 303)
 
 
@@ -135,30 +134,10 @@ def _cancel_page(token: str, form: CancelForm) -> str:
     return render_template("patient/cancel.html", appointment=found, token=token, form=form)
 
 
-def _reschedule_page(
-    found: Appointment, token: str, form: RescheduleForm, *, taken: bool = False
-) -> str:
-    """The calendar; with a time chosen, the old and the new one side by side and a button."""
-    service = found.service
+def _move_page(found: Appointment, token: str, form: RescheduleForm, *, taken: bool = False) -> str:
+    """The times to move to: the same practitioner's first, in the patient's own zone."""
     args = request.args.copy()
     args.setdefault("practitioner", found.practitioner.slug)
     args.setdefault("tz", found.patient_timezone)
-    query = read_query(args, service)
-    try:
-        start = fields.instant(form.start.data or "")
-    except ValueError:
-        start = None
-    near = alternatives(service, None, start, ignoring=found.id) if taken and start else []
-    return render_template(
-        "patient/reschedule.html",
-        appointment=found,
-        token=token,
-        service=service,
-        form=form,
-        start=None if taken else start,
-        end=start + service.duration if start else None,
-        times=times(service, query, ignoring=found.id),
-        zones=zone_choices(query.zone.key, clinic().timezone),
-        taken=taken,
-        alternatives=near,
-    )
+    query = read_query(args, found.service)
+    return move_page("patient/reschedule.html", found, form, query, taken=taken, token=token)

@@ -1,7 +1,7 @@
 """The staff's pages: what is coming, one appointment, and what can be done with it."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -26,9 +26,9 @@ from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
 from booking.web.gate import signed_in_name
+from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
-from booking.web.times import alternatives, read_query, times
-from booking.web.zones import zone_choices
+from booking.web.times import read_query
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
 
@@ -40,7 +40,7 @@ def upcoming() -> ResponseReturnValue:
     """The coming days, today first; above them what wants a person's attention."""
     session, zone = db.session(), clinic().zone
     today = now().astimezone(zone).date()
-    first = _day(request.args.get("from")) or today
+    first = fields.date_or_none(request.args.get("from")) or today
     practitioners = agenda.practitioners(session)
     asked = request.args.get("practitioner")
     chosen = asked if asked in {each.slug for each in practitioners} else None
@@ -118,7 +118,7 @@ def reschedule_times(reference: str) -> ResponseReturnValue:
     form = RescheduleForm()
     form.start.data = request.args.get("start", "")
     form.practitioner.data = request.args.get("practitioner", "")
-    return _reschedule_page(appointment_by_reference(db.session(), reference), form)
+    return _move_page(appointment_by_reference(db.session(), reference), form)
 
 
 @bp.post("/appointments/<reference>/reschedule")
@@ -127,7 +127,7 @@ def reschedule(reference: str) -> ResponseReturnValue:
     form = RescheduleForm()
     if not form.validate_on_submit():
         found = appointment_by_reference(db.session(), reference)
-        return _reschedule_page(found, form), 422
+        return _move_page(found, form), 422
 
     def act(session: Session, found: Appointment) -> None:
         reschedule_appointment(
@@ -145,7 +145,7 @@ def reschedule(reference: str) -> ResponseReturnValue:
     except SlotTaken as refusal:
         note_guard(refusal)
         found = appointment_by_reference(db.session(), reference)
-        return _reschedule_page(found, form, taken=True), 409
+        return _move_page(found, form, taken=True), 409
 
 
 @bp.post("/appointments/<reference>/resend")
@@ -209,26 +209,9 @@ def _act(
     return redirect(back or there, 303)
 
 
-def _reschedule_page(found: Appointment, form: RescheduleForm, *, taken: bool = False) -> str:
-    service = found.service
-    query = read_query(request.args, service)
-    try:
-        start = fields.instant(form.start.data or "")
-    except ValueError:
-        start = None
-    near = alternatives(service, None, start, ignoring=found.id) if taken and start else []
-    return render_template(
-        "staff/reschedule.html",
-        appointment=found,
-        service=service,
-        form=form,
-        start=None if taken else start,
-        end=start + service.duration if start else None,
-        times=times(service, query, ignoring=found.id),
-        zones=zone_choices(query.zone.key, clinic().timezone),
-        taken=taken,
-        alternatives=near,
-    )
+def _move_page(found: Appointment, form: RescheduleForm, *, taken: bool = False) -> str:
+    query = read_query(request.args, found.service)
+    return move_page("staff/reschedule.html", found, form, query, taken=taken)
 
 
 def _headers(mail: EmailMessage) -> list[tuple[str, str]]:
@@ -241,11 +224,3 @@ def _part(mail: EmailMessage, kind: str) -> str | None:
         if part.get_content_type() == kind:
             return str(part.get_content())
     return None
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        found = datetime.strptime(text or "", "%Y-%m-%d").date()  # noqa: DTZ007 (on the wall)
-    except ValueError:
-        return None
-    return found if 2000 <= found.year < 2200 else None

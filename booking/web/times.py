@@ -13,6 +13,7 @@ from booking.domain.timeline import Span
 from booking.models import HealthcareService, Mode
 from booking.models.database import db
 from booking.services.availability import Diary, load_diary, whole_horizon
+from booking.web import fields
 from booking.web.fields import zone_of
 from booking.web.month import Month, month_of
 from booking.web.state import clinic, now
@@ -61,9 +62,10 @@ def read_query(args: "MultiDict[str, str]", service: HealthcareService) -> Query
     tz = args.get("tz") if remote else None
     zone = zone_of(tz, clinic().timezone)
     slugs = {each.slug for each in service.practitioners}
-    day = _date(args.get("day"), "%Y-%m-%d")
+    day = fields.date_or_none(args.get("day"))
     return Query(
-        month=_date(args.get("month"), "%Y-%m") or (day.replace(day=1) if day else None),
+        month=fields.date_or_none(args.get("month"), form="%Y-%m")
+        or (day.replace(day=1) if day else None),
         day=day,
         practitioner=args.get("practitioner") if args.get("practitioner") in slugs else None,
         tz=zone.key if tz == zone.key else None,
@@ -152,12 +154,3 @@ def _month_span(first: date, zone: ZoneInfo) -> Span:
 
 def _first_day(slots: Sequence[Slot], zone: ZoneInfo) -> date | None:
     return slots[0].start.astimezone(zone).date() if slots else None
-
-
-def _date(text: str | None, form: str) -> date | None:
-    """A date of the years we can mean; anything else is as if it were not there."""
-    try:
-        found = datetime.strptime(text or "", form).date()  # noqa: DTZ007 (a date on the wall)
-    except ValueError:
-        return None
-    return found if 2000 <= found.year < 2200 else None

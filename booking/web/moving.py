@@ -1,0 +1,42 @@
+"""The page on which an appointment is moved, the same for its patient and for staff."""
+
+from flask import render_template
+
+from booking.models import Appointment
+from booking.web import fields
+from booking.web.forms import RescheduleForm
+from booking.web.state import clinic
+from booking.web.times import Query, alternatives, times
+from booking.web.zones import zone_choices
+
+
+def move_page(
+    template: str,
+    appointment: Appointment,
+    form: RescheduleForm,
+    query: Query,
+    *,
+    taken: bool,
+    **more: object,
+) -> str:
+    """The calendar; with a time chosen, the old and the new one side by side and a button.
+
+    Args:
+        taken: The chosen time is gone: the nearest free ones are shown instead.
+    """
+    service = appointment.service
+    start = fields.instant_or_none(form.start.data)
+    near = alternatives(service, None, start, ignoring=appointment.id) if taken and start else []
+    return render_template(
+        template,
+        appointment=appointment,
+        service=service,
+        form=form,
+        start=None if taken else start,
+        end=start + service.duration if start else None,
+        times=times(service, query, ignoring=appointment.id),
+        zones=zone_choices(query.zone.key, clinic().timezone),
+        taken=taken,
+        alternatives=near,
+        **more,
+    )
