@@ -53,5 +53,4 @@ def install(app: Flask) -> None:
 
 def _plain(identity: str) -> str | None:
     """An address as it is typed; anything odd finds nobody."""
-    odd = "@" not in identity or not identity.isascii() or not identity.isprintable()
-    return None if odd else identity.strip().lower()
+    return identity.strip().lower() if "@" in identity and identity.isascii() else None

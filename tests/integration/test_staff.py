@@ -222,6 +222,11 @@ def test_an_unknown_appointment_is_not_there(desk: FlaskClient, reference: str, 
     assert get(desk, page_path(reference, rest), 404).heading == "There is nothing at this address"
 
 
+@pytest.mark.parametrize("number", ["0", "1", "99999999999999999999999", "-1", "x"])
+def test_an_unknown_message_of_an_appointment_is_not_there(desk: FlaskClient, number: str) -> None:
+    get(desk, page_path(a_reference(), f"/messages/{number}"), 404)
+
+
 def test_a_message_of_one_appointment_does_not_open_on_anothers_page(
     desk: FlaskClient, sqlite_app: Flask
 ) -> None:
