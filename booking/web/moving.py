@@ -1,5 +1,7 @@
 """The page on which an appointment is moved, the same for its patient and for staff."""
 
+from dataclasses import replace
+
 from flask import render_template
 
 from booking.models import Appointment
@@ -25,6 +27,10 @@ def move_page(
         taken: The chosen time is gone: the nearest free ones are shown instead.
     """
     service = appointment.service
+    if query.month is None:
+        own = appointment.start_at.astimezone(query.zone).date().replace(day=1)
+        query = replace(query, month=own)
+    asked = form.practitioner.data
     start = fields.instant_or_none(form.start.data)
     near = alternatives(service, None, start, ignoring=appointment.id) if taken and start else []
     return render_template(
@@ -38,5 +44,6 @@ def move_page(
         zones=zone_choices(query.zone.key, clinic().timezone),
         taken=taken,
         alternatives=near,
+        practitioner=next((each for each in service.practitioners if each.slug == asked), None),
         **more,
     )

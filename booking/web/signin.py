@@ -1,8 +1,12 @@
 """Staff sign-in, by Flask-Security: one kept library for the most dangerous code."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
 
-from flask import Flask
+from flask import Flask, Response, make_response, request
 from flask_security import Security, SQLAlchemyUserDatastore
 from flask_wtf import CSRFProtect
 
@@ -48,7 +52,21 @@ def install(app: Flask) -> None:
     """Register the library; its views are ours to limit and to gate."""
     csrf.init_app(app)
     security.init_app(app, SQLAlchemyUserDatastore(db, User, Role), register_blueprint=True)
-    app.view_functions["security.login"] = limit_sign_ins(app.view_functions["security.login"])
+    view = app.view_functions["security.login"]
+    app.view_functions["security.login"] = limit_sign_ins(_unprocessable_unless_in(view))
+
+
+def _unprocessable_unless_in(view: Callable[..., Any]) -> Callable[[], Response]:
+    """A sign-in that failed answers 422, as every other form of ours that comes back."""
+
+    @wraps(view)
+    def sign_in() -> Response:
+        answer = make_response(view())
+        if request.method == "POST" and answer.status_code == HTTPStatus.OK:
+            answer.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+        return answer
+
+    return sign_in
 
 
 def _plain(identity: str) -> str | None:

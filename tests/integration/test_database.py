@@ -27,6 +27,8 @@ HELD = {
     "postgresql": "SELECT id FROM resource ORDER BY id FOR UPDATE",
 }
 BACK_WITHIN = 5.0
+ARRIVALS = [("first", 0.0), ("second", 1.0), ("third", 2.0), ("last", 2.0)]
+"""Who comes while another waits must not begin to wait all over again when that one gives up."""
 
 Hold = Callable[[], AbstractContextManager[None]]
 
@@ -60,7 +62,7 @@ def test_whoever_waits_too_long_is_told_to_come_again_and_nothing_is_written(
     app: Flask, hold: Hold
 ) -> None:
     with hold(), ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(timed, partial(book, app, key)) for key in "abcd"]
+        asked = [pool.submit(timed, partial(book, app, key), after) for key, after in ARRIVALS]
         told = [each.result() for each in asked]
 
     assert {answer.status_code for _, answer in told} == {503}
@@ -132,12 +134,17 @@ def test_after_a_crash_of_postgresql_the_app_is_back_within_seconds(
 
 def crash(database_url: str) -> None:
     """Kill a backend: PostgreSQL then ends all the others and recovers as after a crash."""
+    witness = psycopg.connect(plain(database_url), autocommit=True)
     with psycopg.connect(plain(database_url)) as connection:
-        pid = connection.info.backend_pid
+        pid, deadline = connection.info.backend_pid, time.monotonic() + BACK_WITHIN
         try:
             os.kill(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pytest.skip("the PostgreSQL server is not ours to kill")
+    with pytest.raises(psycopg.OperationalError):
+        while time.monotonic() < deadline:
+            witness.execute("SELECT 1")
+    witness.close()
 
 
 def wait_until_it_accepts(database_url: str) -> None:
@@ -166,7 +173,9 @@ def book(app: Flask, key: str = "one", start: str = "Tue 09:00") -> TestResponse
     )
 
 
-def timed(work: Callable[[], TestResponse]) -> tuple[float, TestResponse]:
+def timed(work: Callable[[], TestResponse], after: float = 0.0) -> tuple[float, TestResponse]:
+    """Do it, perhaps a little later; returns how long it took, too."""
+    time.sleep(after)
     began = time.monotonic()
     answer = work()
     return time.monotonic() - began, answer

@@ -159,7 +159,7 @@ def test_guessing_a_password_is_slowed_down_where_it_comes_from(limited: Flask) 
         for number in range(11)
     ]
 
-    assert [each.status_code for each in guesses] == [200] * 10 + [429]
+    assert [each.status_code for each in guesses] == [422] * 10 + [429]
     assert page_of(guesses[-1]).heading == "Too many tries"
     refused = send(stranger, page, "/login", email=DESK, password=PASSWORD)
     assert refused.status_code == 429

@@ -110,7 +110,7 @@ def test_a_disabled_member_of_staff_is_refused_like_a_stranger(client: FlaskClie
 
     answer = sign_in(client)
 
-    assert answer.status_code == 200
+    assert answer.status_code == 422
     assert "We could not sign you in" in page_of(answer).text
 
 
