@@ -73,14 +73,18 @@ def bare_commits() -> Iterator[Callable[[datetime], None]]:
 
 def main() -> None:
     """Measure both in one run, so that the ratio holds on any disk."""
-    print(f"{'past':>7}{'bookings/s':>12}{'commits/s':>11}{'ratio':>7}")
+    print(f"{'past':>7}{'bookings/s':>12}{'commits/s':>11}{'ratio':>7}{'CPU, ms':>9}")
     for past in HISTORY:
         with a_measured_app(past, FAR_AHEAD), bare_commits() as commit:
-            wanted, ours, bare = starts(), 0.0, 0.0
+            wanted, ours, bare, cpu = starts(), 0.0, 0.0, 0.0
             for first in range(0, BOOKINGS, AT_A_TIME):  # by turns: a busy disk slows both
                 items = wanted[first : first + AT_A_TIME]
-                ours, bare = ours + duration(book, items), bare + duration(commit, items)
-            print(f"{past:>7}{BOOKINGS / ours:>12.0f}{BOOKINGS / bare:>11.0f}{ours / bare:>7.1f}")
+                worked = time.process_time()
+                ours += duration(book, items)
+                cpu += time.process_time() - worked
+                bare += duration(commit, items)
+            rates = f"{BOOKINGS / ours:>12.0f}{BOOKINGS / bare:>11.0f}{ours / bare:>7.1f}"
+            print(f"{past:>7}{rates}{cpu / BOOKINGS * 1000:>9.1f}")
 
 
 if __name__ == "__main__":

@@ -35,12 +35,14 @@ def every_page(furnished: Furnished, page: Page) -> Iterator[str]:
     page.get_by_label("Email address", exact=True).fill("sam@")
     page.get_by_role("button", name="Book this appointment").click()
     page.get_by_role("alert").wait_for()
+    page.wait_for_load_state("load")  # with its stylesheet
     yield "form with errors"
     page.goto("/login")
     page.get_by_label("Email address").fill("nobody@clinic.example")
     page.get_by_label("Password").fill("not-the-password")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("alert").wait_for()
+    page.wait_for_load_state("load")  # with its stylesheet
     yield "sign-in refused"
     sign_in(page)
     for name, path in furnished.staff.items():
