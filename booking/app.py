@@ -82,10 +82,12 @@ def create_app(
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:
-    options: dict[str, object] = {"hide_parameters": True}
-    if settings.sqlite_path is None:
-        options |= {"pool_pre_ping": True, "pool_size": settings.web_threads, "max_overflow": 4}
-    return options
+    return {
+        "hide_parameters": True,
+        "pool_pre_ping": settings.sqlite_path is None,
+        "pool_size": settings.web_threads,  # a thread never waits for a connection
+        "max_overflow": 4,
+    }
 
 
 def _install_database(app: Flask) -> None:
