@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Verb
 from booking.domain.openings import local_day
 from booking.domain.slots import Slot
-from booking.models import Appointment, Clinic, HealthcareService, OwedMessage
+from booking.models import Appointment, Clinic, HealthcareService, Kind, OwedMessage
 from booking.services.accounts import create_user
 from booking.services.appointments import (
     House,
@@ -72,7 +72,7 @@ def seed_demo(session: Session, house: House, password_hash: str, *, now: dateti
     """Fill an empty database with the demo clinic; False if it already held a clinic.
 
     Its appointments are made by the same use cases as everybody's, at the instant at which
-    they would have been made; nothing is mailed about them.
+    they would have been made; nothing is mailed about them but what is due later: reminders.
     """
     if session.scalar(select(func.count()).select_from(Clinic)):
         return False
@@ -80,8 +80,8 @@ def seed_demo(session: Session, house: House, password_hash: str, *, now: dateti
     create_user(session, DEMO_SIGN_IN, password_hash, now=now)
     for number, wish in enumerate(WISHES):
         _make(session, clinic, house, wish, NAMES[number % len(NAMES)], made_at=now - BEFOREHAND)
-    for message in session.scalars(select(OwedMessage)):
-        session.delete(message)
+    ahead = (OwedMessage.kind == Kind.REMINDER) & (OwedMessage.due_at > now)
+    session.execute(delete(OwedMessage).where(~ahead))
     session.flush()
     return True
 

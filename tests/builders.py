@@ -77,6 +77,7 @@ buffer_after = 15
 step = 30
 minimum_notice = 60
 booking_horizon_days = 30
+reminders = []
 practitioners = ["ada", "ben"]
 rooms = ["blue"]
 
@@ -89,6 +90,7 @@ duration = 30
 step = 30
 minimum_notice = 60
 booking_horizon_days = 30
+reminders = []
 practitioners = ["ada", "ben"]
 
 [[services]]
@@ -99,6 +101,7 @@ duration = 15
 step = 15
 minimum_notice = 60
 booking_horizon_days = 30
+reminders = []
 practitioners = ["ada"]
 
 [[services]]
@@ -108,6 +111,7 @@ mode = "phone"
 visibility = "staff"
 duration = 15
 step = 15
+reminders = []
 practitioners = ["ada"]
 """
 

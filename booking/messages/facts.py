@@ -24,6 +24,9 @@ class ClinicFacts:
 
     timezone: str
 
+    proposals_welcome: bool = False
+    """Whether calendar apps may offer to propose another time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AppointmentFacts:
@@ -56,6 +59,7 @@ class AppointmentFacts:
     """The answer heard so far (RFC 5545 §3.2.12)."""
 
     manage_url: str = field(repr=False)
+    """The patient's own link; empty in what goes to an address that is no longer theirs."""
     cancelled: bool = False
 
 

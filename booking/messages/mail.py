@@ -30,9 +30,14 @@ _METHODS: dict[str, tuple[str, Callable[..., bytes]]] = {
     "confirmed": ("REQUEST", invitation.request),
     "rescheduled": ("REQUEST", invitation.request),
     "cancelled": ("CANCEL", invitation.cancellation),
+    "withdrawn": ("CANCEL", invitation.cancellation),
 }
-PATIENT_KINDS = frozenset(_METHODS)
-NOTICE_KINDS = frozenset({"notice_booked", "notice_rescheduled", "notice_cancelled"})
+"""Mails that change the patient's calendar, and how; the others leave it alone, since a repeated
+invitation would ask again for an answer that was given."""
+PATIENT_KINDS = frozenset({*_METHODS, "reminder", "declined", "unchanged"})
+NOTICE_KINDS = frozenset(
+    {"notice_booked", "notice_rescheduled", "notice_cancelled", "notice_declined"}
+)
 
 _POLICY = SMTP.clone(cte_type="7bit")
 _LINE = 78
@@ -79,18 +84,20 @@ class Renderer:
         stamp: datetime,
         sent_at: datetime,
     ) -> Mail:
-        """The patient's mail with the invitation in it, twice the same bytes (RFC 6047 §2).
+        """The patient's mail; with the invitation in it, twice the same bytes (RFC 6047 §2).
 
         Raises:
             ValueError: if the kind is unknown, or a header or address would be unsafe.
         """
         if kind not in PATIENT_KINDS:
             raise ValueError(f"There is no mail to patients called {kind!r}.")
-        method, render = _METHODS[kind]
-        calendar = render(clinic, appointment, stamp=stamp)
         subject, text, html = self._texts(kind, _patient_context(clinic, appointment))
-        alternatives = _multipart("alternative", *_bodies(text, html), _inline(calendar, method))
-        body = _multipart("mixed", alternatives, _attachment(calendar))
+        body = _multipart("alternative", *_bodies(text, html))
+        if kind in _METHODS:
+            method, render = _METHODS[kind]
+            calendar = render(clinic, appointment, stamp=stamp)
+            body.attach(_inline(calendar, method))  # the last of the alternatives
+            body = _multipart("mixed", body, _attachment(calendar))
         return _mail(clinic, appointment.patient_address, message_id, subject, sent_at, body)
 
     def compose_notice(
@@ -139,6 +146,8 @@ def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict
         "where": one_line(where_text(appointment)),
         "video_url": web_address(appointment.video_url),
         "manage_url": web_address(appointment.manage_url),
+        "keep_url": web_address(f"{appointment.manage_url}/keep"),
+        "cancel_url": web_address(f"{appointment.manage_url}/cancel"),
     }
 
 

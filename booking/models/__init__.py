@@ -2,22 +2,35 @@
 
 from booking.models.appointment import Appointment, AppointmentEvent, IdempotencyKey, Occupancy
 from booking.models.base import Base
+from booking.models.calendars import BusyCalendar, BusyTime, CalendarKind, Feed
 from booking.models.clinic import (
     Clinic,
     Closure,
+    FeedShows,
     HealthcareService,
     Location,
     Mode,
     OpeningBreak,
     OpeningHours,
     Practitioner,
+    RemindIf,
     Resource,
     ResourceKind,
     Room,
+    ServiceReminder,
     Visibility,
 )
+from booking.models.incoming import Matter, ReceivedMail, ReplyMailbox
 from booking.models.limit import RateCounter
-from booking.models.outbox import Audience, Heartbeat, Kind, OwedMessage, SentMessage
+from booking.models.outbox import (
+    Audience,
+    FormerInvitation,
+    Heartbeat,
+    Kind,
+    OwedMessage,
+    SentMessage,
+    Told,
+)
 from booking.models.staff import Role, StaffSession, User
 
 __all__ = [
@@ -25,13 +38,20 @@ __all__ = [
     "AppointmentEvent",
     "Audience",
     "Base",
+    "BusyCalendar",
+    "BusyTime",
+    "CalendarKind",
     "Clinic",
     "Closure",
+    "Feed",
+    "FeedShows",
+    "FormerInvitation",
     "HealthcareService",
     "Heartbeat",
     "IdempotencyKey",
     "Kind",
     "Location",
+    "Matter",
     "Mode",
     "Occupancy",
     "OpeningBreak",
@@ -39,12 +59,17 @@ __all__ = [
     "OwedMessage",
     "Practitioner",
     "RateCounter",
+    "ReceivedMail",
+    "RemindIf",
+    "ReplyMailbox",
     "Resource",
     "ResourceKind",
     "Role",
     "Room",
     "SentMessage",
+    "ServiceReminder",
     "StaffSession",
+    "Told",
     "User",
     "Visibility",
 ]

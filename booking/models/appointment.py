@@ -20,6 +20,7 @@ class Appointment(Base):
             "status IN ('booked', 'arrived', 'fulfilled', 'cancelled', 'noshow')", name="status"
         ),
         Index("ix_appointment_practitioner_id_start_at", "practitioner_id", "start_at"),
+        Index("ix_appointment_room_id_start_at", "room_id", "start_at"),
         Index("ix_appointment_practitioner_id_id", "practitioner_id", "id"),
         Index("ix_appointment_service_id_start_at", "service_id", "start_at"),
         Index("ix_appointment_email_key_start_at", "email_key", "start_at"),
@@ -39,7 +40,7 @@ class Appointment(Base):
 
     service_id: Mapped[int] = mapped_column(ForeignKey("healthcare_service.id"))
     practitioner_id: Mapped[int] = mapped_column(ForeignKey("resource.id"))
-    room_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"), index=True)
+    room_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
     start_at: Mapped[datetime] = mapped_column(index=True)
     end_at: Mapped[datetime]
     status: Mapped[Status] = mapped_column(String(16), default=Status.BOOKED)
@@ -59,12 +60,10 @@ class Appointment(Base):
 
     sequence: Mapped[int] = mapped_column(default=0)
     """iCalendar SEQUENCE: grows with every change the patient is told of (RFC 5546 §2.1.4)."""
-    told_sequence: Mapped[int | None]
-    """The newest SEQUENCE that has left for the patient."""
-    told_at: Mapped[datetime | None]
-    """The DTSTAMP of the newest message; the next is strictly later (RFC 5546 §2.1.5)."""
     partstat: Mapped[Partstat] = mapped_column(String(16), default=Partstat.NEEDS_ACTION)
     """What the patient's calendar answered."""
+    answered_at: Mapped[datetime | None]
+    """When that answer was heard."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

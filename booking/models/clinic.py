@@ -13,6 +13,15 @@ from booking.domain.timeline import Span
 from booking.models.base import Base
 
 
+class FeedShows(StrEnum):
+    """What a subscribed calendar shows of an appointment: it may hang where others see it."""
+
+    APPOINTMENT = "appointment"
+    INITIALS = "initials"
+    SERVICE = "service"
+    """Initials and the name of the service."""
+
+
 class Clinic(Base):
     """The clinic itself: one row, with the words and numbers that its pages and mails show."""
 
@@ -37,6 +46,12 @@ class Clinic(Base):
     """The neutral site that "Exit this page" opens."""
     appointments_per_contact: Mapped[int] = mapped_column(default=2)
     """How many coming appointments one e-mail address or phone number may hold."""
+    feed_shows: Mapped[FeedShows] = mapped_column(String(16), default=FeedShows.APPOINTMENT)
+    """What a subscribed calendar shows of an appointment."""
+    proposals_welcome: Mapped[bool] = mapped_column(default=False)
+    """Whether invitations let a calendar app propose another time; some propose anyway."""
+    decline_cancels: Mapped[bool] = mapped_column(default=False)
+    """Whether a calendar's "no" cancels by itself; never inside the cut-off."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -73,6 +88,8 @@ class Resource(Base):
     name: Mapped[str] = mapped_column(String(100))
     active: Mapped[bool] = mapped_column(default=True)
     location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id"))
+    version: Mapped[int] = mapped_column(default=0)
+    """Rises in the transaction of every change to what takes its time."""
 
     # All columns at once: one table holds them, and a second look for each row would cost more.
     __mapper_args__ = {"polymorphic_on": "kind", "with_polymorphic": "*"}  # noqa: RUF012
@@ -86,6 +103,8 @@ class Practitioner(Resource):
     title: Mapped[str | None] = mapped_column(String(100))
     email: Mapped[str | None] = mapped_column(String(254))
     """Where the practitioner is told of changes; without patient data."""
+    wants_invitations: Mapped[bool | None]
+    """Whether those mails carry an event for the practitioner's own calendar."""
 
 
 class Room(Resource):
@@ -161,6 +180,9 @@ class HealthcareService(Base):
     resources: Mapped[list[Resource]] = relationship(
         secondary=service_resource, order_by=Resource.id, lazy="selectin"
     )
+    reminders: Mapped[list["ServiceReminder"]] = relationship(
+        cascade="all, delete-orphan", order_by="ServiceReminder.before.desc()"
+    )
 
     @property
     def practitioners(self) -> list[Practitioner]:
@@ -187,6 +209,28 @@ class HealthcareService(Base):
             minimum_notice=self.minimum_notice,
             booking_horizon=self.booking_horizon,
         )
+
+
+class RemindIf(StrEnum):
+    """On what condition a reminder is sent."""
+
+    ALWAYS = "always"
+    NOT_ACCEPTED = "not_accepted"
+    """Only while the patient's calendar has not said yes."""
+
+
+class ServiceReminder(Base):
+    """A reminder that every appointment of a service owes its patient."""
+
+    __tablename__ = "service_reminder"
+    __table_args__ = (CheckConstraint("before > 0", name="beforehand"),)
+
+    service_id: Mapped[int] = mapped_column(
+        ForeignKey("healthcare_service.id", ondelete="CASCADE"), primary_key=True
+    )
+    before: Mapped[timedelta] = mapped_column(primary_key=True)
+    """How long before the beginning it is due."""
+    remind_if: Mapped[RemindIf] = mapped_column(String(16), default=RemindIf.ALWAYS)
 
 
 class OpeningHours(Base):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.models.appointment import Appointment
 from booking.models.base import Base
+from booking.models.clinic import Practitioner
 
 
 class Kind(StrEnum):
@@ -16,6 +17,13 @@ class Kind(StrEnum):
     CONFIRMED = "confirmed"
     RESCHEDULED = "rescheduled"
     CANCELLED = "cancelled"
+    REMINDER = "reminder"
+    DECLINED = "declined"
+    """The patient's calendar said no: shall the appointment be kept?"""
+    UNCHANGED = "unchanged"
+    """Another time was proposed and is not to be had."""
+    WITHDRAWN = "withdrawn"
+    """The invitation was meant for another address: it leaves the calendar of the old one."""
 
 
 class Audience(StrEnum):
@@ -35,7 +43,7 @@ class OwedMessage(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        UniqueConstraint("appointment_id", "sequence", "kind", "audience", "copy"),
+        UniqueConstraint("appointment_id", "sequence", "kind", "audience", "occasion", "copy"),
         Index("ix_outbox_settled_at_next_attempt_at", "settled_at", "next_attempt_at"),
         Index("ix_outbox_failed_at", "failed_at"),
     )
@@ -45,6 +53,14 @@ class OwedMessage(Base):
     sequence: Mapped[int]
     kind: Mapped[Kind] = mapped_column(String(16))
     audience: Mapped[Audience] = mapped_column(String(16))
+    occasion: Mapped[str] = mapped_column(String(16), default="")
+    """Tells apart messages of one kind about one state: which practitioner, which reminder."""
+    practitioner_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
+    """Whom a message to a practitioner is for; it may be one who has the appointment no more."""
+    former_id: Mapped[int | None] = mapped_column(
+        ForeignKey("former_invitation.id", ondelete="CASCADE")
+    )
+    """The invitation that it is about, where that is not the one that counts now."""
     copy: Mapped[int] = mapped_column(default=0)
     """Counts the times that staff sent the same message again."""
     message_id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -66,15 +82,58 @@ class OwedMessage(Base):
     last_error: Mapped[str] = mapped_column(String(200), default="")
 
     appointment: Mapped[Appointment] = relationship()
+    practitioner: Mapped[Practitioner | None] = relationship()
+    former: Mapped["FormerInvitation | None"] = relationship()
 
     @property
     def state(self) -> str:
         """One word for people."""
+        if self.failed_at:  # also when the relay took it and another sent it back
+            return "not reached"
         if self.sent_at:
             return "sent"
-        if self.failed_at:
-            return "not reached"
         return "not needed" if self.settled_at else "waiting"
+
+
+class Told(Base):
+    """What somebody was last told of an appointment, so that nobody hears the same twice."""
+
+    __tablename__ = "told"
+
+    appointment_id: Mapped[int] = mapped_column(
+        ForeignKey("appointment.id", ondelete="CASCADE"), primary_key=True
+    )
+    audience: Mapped[Audience] = mapped_column(String(16), primary_key=True)
+    practitioner_id: Mapped[int] = mapped_column(primary_key=True, default=0)
+    """Which practitioner; 0 for the other audiences."""
+    stamped_at: Mapped[datetime]
+    """The DTSTAMP of the newest message; the next is strictly later (RFC 5546 §2.1.5)."""
+    sequence: Mapped[int | None]
+    """The newest SEQUENCE that has left."""
+    state: Mapped[str | None] = mapped_column(String(64))
+    """What they know of it, in short, by a message that has left; empty while one is under way or
+    may have been lost, since then they may know the one or the other."""
+
+
+class FormerInvitation(Base):
+    """An invitation under a UID that no longer counts, since it went to another address."""
+
+    __tablename__ = "former_invitation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    appointment_id: Mapped[int] = mapped_column(
+        ForeignKey("appointment.id", ondelete="CASCADE"), index=True
+    )
+    uid: Mapped[str] = mapped_column(String(36), unique=True)
+    address: Mapped[str] = mapped_column(String(254))
+    """Where it went; emptied once that address has been told."""
+    sequence: Mapped[int]
+    """The SEQUENCE of its cancellation."""
+    stamped_at: Mapped[datetime]
+    """The DTSTAMP of the newest message to that address."""
+    start_at: Mapped[datetime]
+    end_at: Mapped[datetime]
+    created_at: Mapped[datetime]
 
 
 class SentMessage(Base):

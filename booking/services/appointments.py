@@ -14,10 +14,27 @@ from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Partstat, Status, Verb, after, may_change
 from booking.domain.refusals import TooLate, UnknownAppointment
-from booking.models import Appointment, AppointmentEvent, Clinic, HealthcareService, Kind
+from booking.models import (
+    Appointment,
+    AppointmentEvent,
+    Audience,
+    Clinic,
+    FormerInvitation,
+    HealthcareService,
+    Kind,
+    Told,
+)
 from booking.services.allocation import asked_for, choose, lock_service, occupy, release
-from booking.services.links import NONCE_BYTES, Keys, new_reference, token_digest
-from booking.services.outbox import owe
+from booking.services.links import NONCE_BYTES, Keys, new_reference, renew_link, token_digest
+from booking.services.owing import (
+    may_have_reached,
+    owe,
+    owe_again,
+    owe_patient,
+    owe_withdrawal,
+    settle_former,
+    take_back,
+)
 from booking.services.requests import BookingRequest
 from booking.services.wishes import check_contact, remember
 
@@ -109,7 +126,7 @@ def reschedule_appointment(
     )
     appointment.practitioner_id, appointment.room_id = chosen, room
     appointment.start_at, appointment.end_at = start, start + service.duration
-    appointment.partstat = Partstat.NEEDS_ACTION  # the answer was to the old time
+    _forget_answer(appointment)  # it was to the old time
     _change(session, appointment, now)
     release(session, appointment)
     occupy(session, appointment, service)
@@ -141,7 +158,8 @@ def cancel_appointment(
     _change(session, appointment, now)
     release(session, appointment)
     _record(session, appointment, "cancel", actor, now)
-    owe(session, appointment, Kind.CANCELLED, now=now, wait=house.undo)
+    if not take_back(session, appointment, now=now):
+        owe(session, appointment, Kind.CANCELLED, now=now, wait=house.undo)
     return appointment
 
 
@@ -165,6 +183,44 @@ def note_attendance(
         release(session, appointment)
     appointment.updated_at = now
     _record(session, appointment, verb, actor, now)
+    return appointment
+
+
+def correct_address(
+    session: Session,
+    appointment: Appointment,
+    email: str,
+    house: House,
+    *,
+    now: datetime,
+    actor: str,
+) -> Appointment:
+    """Write to another address from now on: a new event there, the old one withdrawn.
+
+    The new event has a new UID, since the old address knows the old one and could answer under
+    it; the links sent before open nothing any more. An address that no message has reached hears
+    nothing of this.
+
+    Args:
+        email: One checked address. The one on file already changes nothing but is written to
+            again.
+    """
+    _lock(session, appointment)
+    if email == appointment.patient_email:
+        owe_again(session, appointment, now=now)
+        return appointment
+    former = _retire_invitation(session, appointment, now)
+    appointment.uid = str(uuid4())
+    appointment.patient_email, appointment.email_key = email, email.lower()
+    _forget_answer(appointment)
+    appointment.link_version += 1
+    renew_link(appointment, house.keys)
+    _change(session, appointment, now)
+    _record(session, appointment, "readdress", actor, now)
+    kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
+    owe_patient(session, appointment, kind, now=now, wait=timedelta())
+    if former.address:
+        owe_withdrawal(session, former, now=now)
     return appointment
 
 
@@ -199,6 +255,37 @@ def patient_may_change(appointment: Appointment, *, now: datetime) -> bool:
     return appointment.status == Status.BOOKED and may_change(
         appointment.start_at, now=now, cutoff=cutoff
     )
+
+
+def _retire_invitation(
+    session: Session, appointment: Appointment, now: datetime
+) -> FormerInvitation:
+    """Put the invitation that counted so far among those that count no longer.
+
+    Its address is kept only until it has been told, and not at all if nothing has reached it.
+    """
+    told = session.get(Told, (appointment.id, Audience.PATIENT, 0))
+    former = FormerInvitation(
+        appointment_id=appointment.id,
+        uid=appointment.uid,
+        address=appointment.patient_email if may_have_reached(session, appointment) else "",
+        sequence=appointment.sequence + 1,
+        stamped_at=told.stamped_at if told else now,
+        start_at=appointment.start_at,
+        end_at=appointment.end_at,
+        created_at=appointment.created_at,
+    )
+    session.add(former)
+    session.flush()
+    settle_former(session, appointment, former, now=now)
+    if told:
+        session.delete(told)
+    session.flush()
+    return former
+
+
+def _forget_answer(appointment: Appointment) -> None:
+    appointment.partstat, appointment.answered_at = Partstat.NEEDS_ACTION, None
 
 
 def _lock(session: Session, appointment: Appointment) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from booking.domain.openings import WeeklyHours
 from booking.domain.public_holidays import public_holidays
+from booking.domain.reminders import DEFAULT
 from booking.models import (
     Clinic,
     HealthcareService,
@@ -20,8 +21,10 @@ from booking.models import (
     OpeningBreak,
     OpeningHours,
     Practitioner,
+    RemindIf,
     Resource,
     Room,
+    ServiceReminder,
     Visibility,
 )
 
@@ -59,6 +62,8 @@ class ClinicPart(_Part):
     crisis_phone: Annotated[str, Field(max_length=32)]
     exit_url: Annotated[str, Field(pattern="^https://", max_length=300)]
     appointments_per_contact: Annotated[int, Field(ge=1, le=1000)] = 2
+    proposals_welcome: bool = False
+    decline_cancels: bool = False
 
     @field_validator("timezone")
     @classmethod
@@ -107,6 +112,7 @@ class PractitionerPart(_Part):
     name: Name
     title: Name | None = None
     email: Email | None = None
+    wants_invitations: bool = False
     hours: list[HoursPart]
 
     @field_validator("hours")
@@ -123,6 +129,16 @@ class RoomPart(_Part):
     slug: Slug
     name: Name
     location: Slug | None = None
+
+
+class ReminderPart(_Part):
+    """One reminder of a service; `before` in minutes."""
+
+    before: Annotated[int, Field(ge=5, le=60 * 24 * 30)]
+    remind_if: RemindIf = RemindIf.ALWAYS
+
+
+USUAL_REMINDERS = [ReminderPart(before=each // timedelta(minutes=1)) for each in DEFAULT]
 
 
 class ServicePart(_Part):
@@ -145,6 +161,7 @@ class ServicePart(_Part):
     booking_horizon_days: Annotated[int, Field(ge=1, le=730)] = 60
     change_cutoff: Minutes = 120
     daily_cap: Annotated[int, Field(ge=1)] | None = None
+    reminders: list[ReminderPart] = USUAL_REMINDERS
     practitioners: list[Slug]
     rooms: list[Slug] = []
 
@@ -206,7 +223,12 @@ def store_clinic(session: Session, file: ClinicFile) -> Clinic:
 
 def _store_practitioner(session: Session, part: PractitionerPart) -> None:
     practitioner = Practitioner(
-        slug=part.slug, name=part.name, title=part.title, email=part.email, active=True
+        slug=part.slug,
+        name=part.name,
+        title=part.title,
+        email=part.email,
+        wants_invitations=part.wants_invitations,
+        active=True,
     )
     session.add(practitioner)
     session.flush()
@@ -252,6 +274,10 @@ def _service(
         position=position,
         location=places[part.location] if part.location else None,
         resources=[resources[slug] for slug in [*part.practitioners, *part.rooms]],
+        reminders=[
+            ServiceReminder(before=timedelta(minutes=each.before), remind_if=each.remind_if)
+            for each in part.reminders
+        ],
     )
 
 
@@ -269,6 +295,8 @@ def _loose_ends(file: ClinicFile) -> Iterator[str]:
         yield from _unknown(f"{where}: no location", [service.location], places)
         listed = service.practitioners + service.rooms
         yield from (f"{where}: {name} is listed twice" for name in _repeated(listed))
+        lengths = [str(each.before) for each in service.reminders]
+        yield from (f"{where}: the reminder {each} is listed twice" for each in _repeated(lengths))
         if service.mode == Mode.IN_PERSON and service.location is None:
             yield f"{where}: a service in person needs a location"
     for room in file.rooms:

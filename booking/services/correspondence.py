@@ -1,6 +1,8 @@
 """What a message needs to know, gathered from the database for those who render it."""
 
-from booking.domain.lifecycle import Status
+from dataclasses import replace
+
+from booking.domain.lifecycle import Partstat, Status
 from booking.messages.facts import AppointmentFacts, ClinicFacts, NoticeFacts
 from booking.models import Appointment, Audience, Clinic, Kind, Mode, OwedMessage
 from booking.services.links import Keys, token_of
@@ -13,6 +15,7 @@ def clinic_facts(clinic: Clinic, mail_from: str) -> ClinicFacts:
         phone=clinic.phone,
         address_of_mail=mail_from,
         timezone=clinic.timezone,
+        proposals_welcome=clinic.proposals_welcome,
     )
 
 
@@ -39,6 +42,34 @@ def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) ->
     )
 
 
+def facts_of(message: OwedMessage, *, keys: Keys, base_url: str) -> AppointmentFacts:
+    """What a message to a patient's address says; a withdrawn invitation keeps what it was.
+
+    Whoever reads mail at the former address is given no way to the appointment.
+    """
+    facts = appointment_facts(message.appointment, keys=keys, base_url=base_url)
+    former = message.former
+    if former is None:
+        return facts
+    return replace(
+        facts,
+        uid=former.uid,
+        sequence=former.sequence,
+        start=former.start_at,
+        end=former.end_at,
+        patient_address=former.address,
+        partstat=Partstat.NEEDS_ACTION,
+        manage_url="",
+        video_url=None,
+        cancelled=True,
+    )
+
+
+def notice_kind(kind: Kind) -> str:
+    """Which of the mails to staff tells it."""
+    return "notice_booked" if kind == Kind.CONFIRMED else f"notice_{kind}"
+
+
 def notice_facts(appointment: Appointment, clinic: Clinic, *, base_url: str) -> NoticeFacts:
     """What staff are told by mail: when, and where to look; nothing about the patient."""
     return NoticeFacts(
@@ -49,19 +80,13 @@ def notice_facts(appointment: Appointment, clinic: Clinic, *, base_url: str) -> 
     )
 
 
-def patient_kind(message: OwedMessage) -> Kind:
-    """A move that overtook the first confirmation is told as a confirmation."""
-    if message.kind == Kind.RESCHEDULED and message.appointment.told_sequence is None:
-        return Kind.CONFIRMED
-    return Kind(message.kind)
-
-
 def address_of(message: OwedMessage, clinic: Clinic) -> str | None:
     """Where the message goes now; None if nobody is to be told any more."""
     match message.audience:
         case Audience.PATIENT:
-            return message.appointment.patient_email
+            former = message.former
+            return former.address or None if former else message.appointment.patient_email
         case Audience.PRACTITIONER:
-            return message.appointment.practitioner.email
+            return message.practitioner.email if message.practitioner else None
         case _:
             return clinic.staff_email

@@ -1,49 +1,22 @@
-"""Owed messages: written with what makes them due, claimed by a lease, settled once."""
+"""Owed messages: claimed by a lease, sent outside of any transaction, settled once.
+
+What is owed to whom is in `owing`; what a message says when it leaves, in `telling`.
+"""
 
 import secrets
 from datetime import datetime, timedelta
 from random import Random
-from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session, aliased, contains_eager
 
-from booking.domain.lifecycle import Status
-from booking.models import Appointment, Audience, Clinic, Heartbeat, Kind, OwedMessage, SentMessage
+from booking.models import Appointment, Heartbeat, OwedMessage, SentMessage
+from booking.services.telling import came_back, has_left
 
 LEASE = timedelta(seconds=60)
 """Longer than one transaction with a relay can take, shorter than anybody minds after a crash."""
 GIVE_UP_AFTER = timedelta(hours=48)
 BACKOFF = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60))
-
-
-def owe(
-    session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
-) -> None:
-    """Owe everyone concerned a message about the appointment as it is after this change.
-
-    Args:
-        wait: How long a change may still be taken back; the messages are held until then.
-    """
-    session.flush()
-    for audience in _audiences(session, appointment):
-        session.add(_message(appointment, kind, audience, due_at=now + wait))
-
-
-def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> None:
-    """Send the patient once more what holds now, under the same SEQUENCE."""
-    copies = session.scalar(
-        select(func.count()).where(
-            OwedMessage.appointment_id == appointment.id,
-            OwedMessage.audience == Audience.PATIENT,
-        )
-    )
-    kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
-    if kind == Kind.CONFIRMED and appointment.sequence > 0:
-        kind = Kind.RESCHEDULED
-    message = _message(appointment, kind, Audience.PATIENT, due_at=now)
-    message.copy = copies or 0
-    session.add(message)
 
 
 def new_holder() -> str:
@@ -82,14 +55,7 @@ def claim(session: Session, *, now: datetime, holder: str) -> OwedMessage | None
         message.lease = holder + secrets.token_hex(8)
         message.leased_until = now + LEASE
         message.attempts += 1
-        if message.audience == Audience.PATIENT:
-            _stamp(message.appointment, now)
     return message
-
-
-def is_stale(message: OwedMessage) -> bool:
-    """Whether the appointment has moved on since the message was owed."""
-    return message.sequence != message.appointment.sequence
 
 
 def settle_sent(
@@ -99,12 +65,7 @@ def settle_sent(
     if not _settle(session, message, lease, now, sent_at=now, last_error=""):
         return  # our lease ran out; whoever sends it again will settle it
     session.add(SentMessage(outbox_id=message.id, sealed=sealed))
-    appointment = message.appointment
-    if message.audience == Audience.PATIENT:
-        told = appointment.told_sequence
-        appointment.told_sequence = (
-            message.sequence if told is None else max(told, message.sequence)
-        )
+    has_left(session, message)
 
 
 def drop(session: Session, message: OwedMessage, lease: str, *, now: datetime) -> None:
@@ -115,8 +76,25 @@ def drop(session: Session, message: OwedMessage, lease: str, *, now: datetime) -
 def give_up(
     session: Session, message: OwedMessage, lease: str, error: str, *, now: datetime
 ) -> None:
-    """Turn a message that cannot be delivered into a task for a person."""
-    _settle(session, message, lease, now, failed_at=now, last_error=error)
+    """Turn a message that cannot be delivered into a task for a person.
+
+    Whom a former address cannot be told of, nobody needs to be told.
+    """
+    failed_at = None if message.former_id else now
+    _settle(session, message, lease, now, failed_at=failed_at, last_error=error)
+
+
+def bounced(session: Session, message: OwedMessage, error: str, *, now: datetime) -> bool:
+    """Mark a message that had left as not reached, since another relay sent it back.
+
+    Returns:
+        Whether that is news; one that was about another address, or failed before, is none.
+    """
+    if message.former_id or message.failed_at:
+        return False
+    _settle_for_good(session, message, now, failed_at=now, last_error=error)
+    came_back(session, message)
+    return True
 
 
 def postpone(
@@ -176,11 +154,15 @@ def _another_under_way(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _stamp(appointment: Appointment, now: datetime) -> None:
-    """The DTSTAMP of the message to come: later than any before (RFC 5546 §2.1.5)."""
-    now = now.replace(microsecond=0)
-    before = appointment.told_at
-    appointment.told_at = now if before is None else max(now, before + timedelta(seconds=1))
+def _settle_for_good(
+    session: Session, message: OwedMessage, now: datetime, **values: object
+) -> None:
+    """Settle whoever holds the lease: what comes back has left, whether we know it or not."""
+    session.execute(
+        update(OwedMessage)
+        .where(OwedMessage.id == message.id)
+        .values(lease=None, leased_until=None, settled_at=message.settled_at or now, **values)
+    )
 
 
 def _settle(
@@ -198,24 +180,3 @@ def _release(session: Session, message: OwedMessage, lease: str, **values: objec
         .returning(OwedMessage.id)
     )
     return changed.first() is not None
-
-
-def _audiences(session: Session, appointment: Appointment) -> list[Audience]:
-    clinic = session.get_one(Clinic, 1)
-    staff = [Audience.STAFF] if clinic.staff_email else []
-    practitioner = [Audience.PRACTITIONER] if appointment.practitioner.email else []
-    return [Audience.PATIENT, *practitioner, *staff]
-
-
-def _message(
-    appointment: Appointment, kind: Kind, audience: Audience, *, due_at: datetime
-) -> OwedMessage:
-    return OwedMessage(
-        appointment=appointment,
-        sequence=appointment.sequence,
-        kind=kind,
-        audience=audience,
-        message_id=uuid4().hex,
-        due_at=due_at,
-        next_attempt_at=due_at,
-    )

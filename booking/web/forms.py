@@ -132,5 +132,11 @@ class CancelForm(Form):
     )
 
 
+class AddressForm(Form):
+    """Where the patient is written to from now on."""
+
+    email = Checked("Email address", [checked(fields.email_address)])
+
+
 class ButtonForm(Form):
     """A button: nothing to fill in, but proof that it was ours."""

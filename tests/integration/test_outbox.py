@@ -4,13 +4,10 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
-from email import message_from_bytes
 from itertools import chain, pairwise, repeat
-from typing import Any
 
 import pytest
 from flask import Flask
-from icalendar import Calendar
 from sqlalchemy import select
 
 from booking.messages.delivery import (
@@ -38,10 +35,13 @@ from booking.services.appointments import (
     reschedule_appointment,
 )
 from booking.services.links import token_of
-from booking.services.outbox import BACKOFF, GIVE_UP_AFTER, LEASE, owe_again
+from booking.services.outbox import BACKOFF, GIVE_UP_AFTER, LEASE
+from booking.services.owing import owe_again
 from booking.services.requests import BookingRequest
-from booking.worker import IDLE, Worker, worker_of
+from booking.worker import worker_of
+from booking.worker.delivery import IDLE, Worker
 from tests.builders import HOUSE, NOW, Clock, Mailbox, a_patient, an_appointment, at
+from tests.readings import sequence, stamp, told, uid
 
 PATIENT = "sam@mail.example"
 LATER = "Fri 10:00"
@@ -431,39 +431,6 @@ def the_patients() -> OwedMessage:
 def heartbeat() -> Heartbeat:
     db.session.rollback()
     return db.session.get_one(Heartbeat, "worker")
-
-
-def told(mailbox: Mailbox) -> list[tuple[str, int]]:
-    """Method and SEQUENCE of what the patient got."""
-    return [(method(each), sequence(each)) for each in mailbox.to(PATIENT)]
-
-
-def calendar(mail: Mail) -> Any:
-    parts: list[Any] = list(message_from_bytes(mail.content).walk())
-    [text] = [p.get_payload(decode=True) for p in parts if p.get_content_type() == "text/calendar"]
-    return Calendar.from_ical(text)
-
-
-def event(mail: Mail) -> Any:
-    [found] = calendar(mail).walk("VEVENT")
-    return found
-
-
-def method(mail: Mail) -> str:
-    return str(calendar(mail)["METHOD"])
-
-
-def sequence(mail: Mail) -> int:
-    return int(event(mail)["SEQUENCE"])
-
-
-def uid(mail: Mail) -> str:
-    return str(event(mail)["UID"])
-
-
-def stamp(mail: Mail) -> datetime:
-    found: datetime = event(mail)["DTSTAMP"].dt
-    return found
 
 
 def rising(stamps: list[datetime]) -> bool:

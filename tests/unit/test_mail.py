@@ -19,7 +19,13 @@ from tests.unit.test_invitation import STAMP, UID, a_clinic, an_appointment
 RENDERER = Renderer(Path(__file__).parents[2] / "templates")
 MESSAGE_ID = "<0123456789abcdef@clinic.example>"
 SENT_AT = datetime(2026, 11, 2, 8, 0, 1, tzinfo=UTC)
-METHODS = {"confirmed": "REQUEST", "rescheduled": "REQUEST", "cancelled": "CANCEL"}
+METHODS = {
+    "confirmed": "REQUEST",
+    "rescheduled": "REQUEST",
+    "cancelled": "CANCEL",
+    "withdrawn": "CANCEL",
+}
+WITHOUT_AN_EVENT = PATIENT_KINDS - METHODS.keys()
 MODES: list[dict[str, Any]] = [
     {},
     {"mode": "phone", "location": ""},
@@ -80,7 +86,7 @@ def every_mail() -> list[Mail]:
     return patients + [to_staff(kind) for kind in sorted(NOTICE_KINDS)]
 
 
-@pytest.mark.parametrize("kind", sorted(PATIENT_KINDS))
+@pytest.mark.parametrize("kind", METHODS)
 def test_the_parts_stand_as_calendar_apps_expect(kind: str) -> None:
     message = parsed(to_patient(kind))
 
@@ -96,7 +102,15 @@ def test_the_parts_stand_as_calendar_apps_expect(kind: str) -> None:
     assert all(not part.defects for part in message.walk())
 
 
-@pytest.mark.parametrize("kind", sorted(PATIENT_KINDS))
+@pytest.mark.parametrize("kind", sorted(WITHOUT_AN_EVENT))
+def test_what_changes_nothing_says_nothing_to_the_calendar(kind: str) -> None:
+    message = parsed(to_patient(kind))
+
+    types = [part.get_content_type() for part in message.walk()]
+    assert types == ["multipart/alternative", "text/plain", "text/html"]
+
+
+@pytest.mark.parametrize("kind", METHODS)
 def test_both_copies_are_the_same_bytes_and_name_their_method(kind: str) -> None:
     inline, attached = list(parsed(to_patient(kind)).walk())[-2:]
 
@@ -134,6 +148,10 @@ def test_the_headers_are_these_and_no_others() -> None:
         ("confirmed", "Confirmed: appointment on 24 November, 9:30 am"),
         ("rescheduled", "Updated: appointment on 24 November, 9:30 am"),
         ("cancelled", "Cancelled: appointment on 24 November, 9:30 am"),
+        ("withdrawn", "Withdrawn: appointment on 24 November, 9:30 am"),
+        ("reminder", "Reminder: appointment on 24 November, 9:30 am"),
+        ("declined", "Please confirm: appointment on 24 November, 9:30 am"),
+        ("unchanged", "Unchanged: appointment on 24 November, 9:30 am"),
     ],
 )
 def test_the_subject_says_the_state_first(kind: str, subject: str) -> None:

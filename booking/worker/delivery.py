@@ -1,10 +1,9 @@
 """The loop that delivers what is owed.
 
-Any number of workers may run. Each claims one message in one transaction, sends it outside of
+Each worker claims one message in one transaction, sends it outside of
 any, and settles it in another: whoever dies in between leaves a lease that runs out.
 """
 
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -14,11 +13,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from flask import Flask
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from booking.domain.lifecycle import Status
 from booking.messages.mail import Mail, Renderer
 from booking.messages.transports import (
     Connection,
@@ -30,7 +27,7 @@ from booking.messages.transports import (
 )
 from booking.models import Audience, Clinic, Kind, OwedMessage
 from booking.models.database import Busy, db, transaction
-from booking.services import correspondence, outbox, upkeep
+from booking.services import correspondence, outbox, telling, upkeep
 from booking.services.links import Keys, renew_link
 
 log = structlog.get_logger("worker")
@@ -50,6 +47,11 @@ class Task:
     message: int
     lease: str
     compose: Callable[[], Mail]
+
+
+def _leaves_somebody_waiting(message: OwedMessage, kind: Kind) -> bool:
+    """Whether a patient was not told in time of an appointment that took place."""
+    return message.audience == Audience.PATIENT and kind in (Kind.CONFIRMED, Kind.RESCHEDULED)
 
 
 class Worker:
@@ -125,52 +127,49 @@ class Worker:
     def _prepare(self, session: Session, message: OwedMessage, now: datetime) -> Task | None:
         lease, appointment = message.lease or "", message.appointment
         clinic = session.get_one(Clinic, 1)
+        kind = telling.what_to_tell(session, message, now=now)
         address = correspondence.address_of(message, clinic)
-        if outbox.is_stale(message) or address is None:
+        if kind is None or address is None:
             outbox.drop(session, message, lease, now=now)
             return None
         if appointment.start_at <= now:
-            if message.audience == Audience.PATIENT and appointment.status != Status.CANCELLED:
+            if _leaves_somebody_waiting(message, kind):
                 outbox.give_up(session, message, lease, "The appointment began first.", now=now)
             else:
                 outbox.drop(session, message, lease, now=now)
             return None
+        stamp = telling.begin(session, message, kind, now=now)
         renew_link(appointment, self._keys)
         try:
-            return Task(message.id, lease, self._writing(message, clinic, address, now))
+            writing = self._writing(message, kind, clinic, address, stamp)
+            return Task(message.id, lease, partial(writing, sent_at=now))
         except Exception as error:  # one message that cannot be written must not stop the others
             log.error("not_composed", message=message.id, error=type(error).__name__)
             outbox.postpone(session, message, lease, NOT_WRITTEN, now=now)
             return None
 
     def _writing(
-        self, message: OwedMessage, clinic: Clinic, address: str, now: datetime
-    ) -> Callable[[], Mail]:
+        self, message: OwedMessage, kind: Kind, clinic: Clinic, address: str, stamp: datetime
+    ) -> Callable[..., Mail]:
         """All that the mail needs to know, read now; it is written once the lock is given back."""
-        appointment = message.appointment
         message_id = f"<{message.message_id}@{self._mail_from.partition('@')[2]}>"
         facts = correspondence.clinic_facts(clinic, self._mail_from)
         if message.audience == Audience.PATIENT:
             return partial(
                 self._renderer.compose_patient,
-                correspondence.patient_kind(message),
+                kind,
                 facts,
-                correspondence.appointment_facts(
-                    appointment, keys=self._keys, base_url=self._base_url
-                ),
+                correspondence.facts_of(message, keys=self._keys, base_url=self._base_url),
                 message_id=message_id,
-                stamp=appointment.told_at or now,
-                sent_at=now,
+                stamp=stamp,
             )
-        kind = "booked" if message.kind == Kind.CONFIRMED else message.kind
         return partial(
             self._renderer.compose_notice,
-            f"notice_{kind}",
+            correspondence.notice_kind(kind),
             facts,
-            correspondence.notice_facts(appointment, clinic, base_url=self._base_url),
+            correspondence.notice_facts(message.appointment, clinic, base_url=self._base_url),
             recipient=address,
             message_id=message_id,
-            sent_at=now,
         )
 
     def _send(self, connection: Connection, task: Task) -> None:
@@ -241,31 +240,3 @@ class Worker:
             outbox.beat(session, now=now, relay_error=self._relay_error)
             upkeep.forget_what_expired(session, now=now)
         self._beat_at = now
-
-
-def worker_of(app: Flask, holder: str | None = None) -> Worker:
-    """A worker that delivers through the app's own transport, by its own clock."""
-    state = app.extensions["booking"]
-    return Worker(
-        transport=state.transport,
-        renderer=state.renderer,
-        keys=state.house.keys,
-        base_url=state.settings.base_url,
-        mail_from=state.settings.mail_from,
-        clock=state.clock,
-        holder=holder or outbox.new_holder(),
-    )
-
-
-def run(app: Flask, holder: str | None = None) -> None:
-    """Run the app's worker in this process until SIGTERM or SIGINT.
-
-    Args:
-        holder: The name under which it claims. Who begins it again after its death gives the
-            same one, and gives it to nobody else meanwhile.
-    """
-    worker = worker_of(app, holder)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    with app.app_context():
-        worker.run()

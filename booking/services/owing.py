@@ -1,0 +1,202 @@
+"""What is owed to whom after a change: written in the transaction of the change itself."""
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Status
+from booking.domain.reminders import reminders_ahead
+from booking.models import (
+    Appointment,
+    Audience,
+    Clinic,
+    FormerInvitation,
+    Kind,
+    OwedMessage,
+    Practitioner,
+    Told,
+)
+
+MINUTE = timedelta(minutes=1)
+
+
+def owe(
+    session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
+) -> None:
+    """Owe everyone concerned a message about the appointment as it is after this change.
+
+    Everyone is who has it now, and who was ever to be told of it: what each is told, if anything,
+    is decided when the message leaves (`telling.what_to_tell`).
+
+    Args:
+        wait: How long a change may still be taken back; the messages are held until then.
+    """
+    session.flush()
+    due_at = now + wait
+    owe_patient(session, appointment, kind, now=now, wait=wait)
+    for practitioner in _practitioners(session, appointment):
+        message = _message(appointment, kind, Audience.PRACTITIONER, due_at=due_at)
+        message.practitioner_id, message.occasion = practitioner, str(practitioner)
+        session.add(message)
+    if session.get_one(Clinic, 1).staff_email:
+        session.add(_message(appointment, kind, Audience.STAFF, due_at=due_at))
+
+
+def owe_patient(
+    session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
+) -> None:
+    """Owe the patient a message about a change, and the reminders that follow from it."""
+    session.add(_message(appointment, kind, Audience.PATIENT, due_at=now + wait))
+    _forget_reminders(session, appointment, now=now)
+    if appointment.status == Status.BOOKED:
+        _owe_reminders(session, appointment, after=now + wait)
+
+
+def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Send the patient once more what holds now, under the same SEQUENCE."""
+    kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
+    message = _message(appointment, kind, Audience.PATIENT, due_at=now)
+    message.copy = _next_copy(session, appointment)
+    session.add(message)
+
+
+def owe_question(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Ask the patient whose calendar said no: shall it be kept? And tell staff. Once a SEQUENCE."""
+    _owe_once(session, appointment, Kind.DECLINED, Audience.PATIENT, now=now)
+    if session.get_one(Clinic, 1).staff_email:
+        _owe_once(session, appointment, Kind.DECLINED, Audience.STAFF, now=now)
+
+
+def owe_unchanged(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Tell the patient that the time they proposed cannot be had, as often as they propose."""
+    message = _message(appointment, Kind.UNCHANGED, Audience.PATIENT, due_at=now)
+    message.copy = _next_copy(session, appointment)
+    session.add(message)
+
+
+def owe_withdrawal(session: Session, former: FormerInvitation, *, now: datetime) -> None:
+    """Owe the address that an invitation went to its end there."""
+    appointment = session.get_one(Appointment, former.appointment_id)
+    message = _message(appointment, Kind.WITHDRAWN, Audience.PATIENT, due_at=now)
+    message.former_id, message.occasion = former.id, str(former.id)
+    session.add(message)
+
+
+def may_have_reached(session: Session, appointment: Appointment) -> bool:
+    """Whether anything about the present invitation may lie in the patient's mailbox."""
+    query = select(OwedMessage.id).where(
+        *_to_the_patient(appointment),
+        OwedMessage.failed_at.is_(None),
+        or_(
+            OwedMessage.sent_at.is_not(None),
+            and_(OwedMessage.settled_at.is_(None), OwedMessage.attempts > 0),
+        ),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def settle_former(
+    session: Session, appointment: Appointment, former: FormerInvitation, *, now: datetime
+) -> None:
+    """Close all messages about an invitation that counts no longer: sent, waiting or failed."""
+    for message in session.scalars(select(OwedMessage).where(*_to_the_patient(appointment))):
+        message.former_id = former.id
+        if message.settled_at is None and message.lease is None:
+            message.settled_at = now
+        if message.failed_at and message.handled_at is None:
+            message.handled_at = now
+    session.flush()
+
+
+def take_back(session: Session, appointment: Appointment, *, now: datetime) -> bool:
+    """Let go of an appointment's messages if nobody has heard of it and all are still held.
+
+    Returns:
+        Whether that was so: then nobody needs to hear of its end either.
+    """
+    heard = select(Told).where(Told.appointment_id == appointment.id).limit(1)
+    unsettled = (OwedMessage.appointment_id == appointment.id, OwedMessage.settled_at.is_(None))
+    held = select(func.min(OwedMessage.due_at)).where(*unsettled)
+    earliest = session.scalar(held)
+    if earliest is None or earliest <= now or session.scalar(heard) is not None:
+        return False
+    session.execute(update(OwedMessage).where(*unsettled).values(settled_at=now))
+    return True
+
+
+def _to_the_patient(appointment: Appointment) -> tuple[ColumnElement[bool], ...]:
+    return (
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.audience == Audience.PATIENT,
+        OwedMessage.former_id.is_(None),
+    )
+
+
+def _owe_once(
+    session: Session, appointment: Appointment, kind: Kind, audience: Audience, *, now: datetime
+) -> None:
+    known = select(OwedMessage.id).where(
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.sequence == appointment.sequence,
+        OwedMessage.kind == kind,
+        OwedMessage.audience == audience,
+    )
+    if session.scalar(known) is None:
+        session.add(_message(appointment, kind, audience, due_at=now))
+
+
+def _owe_reminders(session: Session, appointment: Appointment, *, after: datetime) -> None:
+    lengths = [rule.before for rule in appointment.service.reminders]
+    for before, due_at in reminders_ahead(appointment.start_at, lengths, after=after):
+        message = _message(appointment, Kind.REMINDER, Audience.PATIENT, due_at=due_at)
+        message.occasion = str(before // MINUTE)
+        session.add(message)
+
+
+def _forget_reminders(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    session.execute(
+        update(OwedMessage)
+        .where(
+            OwedMessage.appointment_id == appointment.id,
+            OwedMessage.kind == Kind.REMINDER,
+            OwedMessage.settled_at.is_(None),
+            OwedMessage.lease.is_(None),
+        )
+        .values(settled_at=now)
+    )
+
+
+def _practitioners(session: Session, appointment: Appointment) -> list[int]:
+    """Those with an address who have the appointment, or had it."""
+    had = select(OwedMessage.practitioner_id).where(
+        OwedMessage.appointment_id == appointment.id, OwedMessage.practitioner_id.is_not(None)
+    )
+    query = select(Practitioner.id).where(
+        Practitioner.email.is_not(None),
+        or_(Practitioner.id == appointment.practitioner_id, Practitioner.id.in_(had)),
+    )
+    return list(session.scalars(query.order_by(Practitioner.id)))
+
+
+def _next_copy(session: Session, appointment: Appointment) -> int:
+    """A number that no message to the patient about this appointment bears."""
+    query = select(func.count()).where(
+        OwedMessage.appointment_id == appointment.id, OwedMessage.audience == Audience.PATIENT
+    )
+    return session.scalar(query) or 0
+
+
+def _message(
+    appointment: Appointment, kind: Kind, audience: Audience, *, due_at: datetime
+) -> OwedMessage:
+    return OwedMessage(
+        appointment=appointment,
+        sequence=appointment.sequence,
+        kind=kind,
+        audience=audience,
+        message_id=uuid4().hex,
+        due_at=due_at,
+        next_attempt_at=due_at,
+    )

@@ -1,0 +1,168 @@
+"""What somebody is told: from what holds now, and from what they were told before.
+
+Nobody hears the same twice: a change that was taken back before it was told leaves nothing to
+tell. Whether a message left is known only afterwards, so while one is under way we take them to
+know either state, and tell them again rather than leave them in error.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Partstat, Status
+from booking.models import Appointment, Audience, Kind, OwedMessage, RemindIf, Told
+
+CHANGES = frozenset({Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED})
+"""Messages about when, where or whether; patients' calendars act on them."""
+SECOND = timedelta(seconds=1)
+NOTHING = "none"
+"""The state of whoever knows that they have no such appointment."""
+
+
+def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Kind | None:
+    """What the message says if it leaves now; None if it has nothing true or new to say."""
+    appointment = message.appointment
+    if message.kind == Kind.WITHDRAWN:
+        return Kind.WITHDRAWN if message.former and message.former.address else None
+    if message.sequence != appointment.sequence or message.former_id:
+        return None  # the appointment has moved on, and a newer message is owed
+    if message.kind in CHANGES:
+        return _change(session, message)
+    if appointment.status != Status.BOOKED or appointment.start_at <= now:
+        return None
+    if message.kind == Kind.DECLINED and appointment.partstat != Partstat.DECLINED:
+        return None
+    if message.kind == Kind.REMINDER and not _remind(session, message, now):
+        return None
+    return Kind(message.kind)
+
+
+def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) -> datetime:
+    """Note that a message is about to leave; returns its DTSTAMP.
+
+    It is later than that of any message before it to the same people (RFC 5546 §2.1.5).
+    """
+    now = now.replace(microsecond=0)
+    if kind == Kind.WITHDRAWN and message.former:
+        message.former.stamped_at = max(now, message.former.stamped_at + SECOND)
+        return message.former.stamped_at
+    if kind not in CHANGES:
+        return now
+    told = _told(session, message)
+    if told is None:
+        told = Told(
+            appointment_id=message.appointment_id,
+            audience=message.audience,
+            practitioner_id=message.practitioner_id or 0,
+            stamped_at=now,
+        )
+        session.add(told)
+    else:
+        told.stamped_at = max(now, told.stamped_at + SECOND)
+    told.state = None
+    return told.stamped_at
+
+
+def has_left(session: Session, message: OwedMessage) -> None:
+    """Note what they know, now that the relay has taken the message."""
+    if message.kind == Kind.WITHDRAWN and message.former:
+        message.former.address = ""  # nobody is written to there any more
+    if message.kind not in CHANGES or message.former_id:
+        return
+    told = _told(session, message)
+    if told is None:
+        return
+    told.sequence = max(told.sequence or 0, message.sequence)
+    if message.sequence == message.appointment.sequence:  # otherwise it has changed meanwhile
+        told.state = state_of(message)
+
+
+def came_back(session: Session, message: OwedMessage) -> None:
+    """Note that a message that had left was not delivered: they know nothing for certain."""
+    told = _told(session, message)
+    if told is not None and message.kind in CHANGES:
+        told.state = None
+
+
+def answered_sequence(session: Session, appointment: Appointment) -> int:
+    """The lowest SEQUENCE to which an answer is about what holds now.
+
+    It is that of the last message that they have got, if that told them what holds: changes that
+    were taken back raised the appointment's own without their knowledge.
+    """
+    told = session.get(Told, (appointment.id, Audience.PATIENT, 0))
+    if told is None or told.sequence is None or told.state != patient_state(appointment):
+        return appointment.sequence
+    return told.sequence
+
+
+def state_of(message: OwedMessage) -> str:
+    """What those whom it is for know of the appointment once they have read the message."""
+    appointment = message.appointment
+    if not _holds(message):
+        return NOTHING
+    match message.audience:
+        case Audience.PATIENT:
+            return patient_state(appointment)
+        case Audience.PRACTITIONER:
+            return f"{_seconds(appointment)} {appointment.room_id}"
+        case _:
+            return patient_state(appointment) + f" {appointment.room_id}"
+
+
+def patient_state(appointment: Appointment) -> str:
+    """When and with whom."""
+    if appointment.status == Status.CANCELLED:
+        return NOTHING
+    return f"{_seconds(appointment)} {appointment.practitioner_id}"
+
+
+def _change(session: Session, message: OwedMessage) -> Kind | None:
+    if message.copy:
+        return Kind(message.kind)  # staff want it sent again
+    told = _told(session, message)
+    if told is not None and told.state == state_of(message):
+        return None
+    if not _holds(message):
+        never_heard = told is None and message.audience != Audience.PATIENT
+        return None if never_heard else Kind.CANCELLED
+    new = told is None or told.sequence is None or told.state == NOTHING
+    return Kind.CONFIRMED if new else Kind.RESCHEDULED
+
+
+def _holds(message: OwedMessage) -> bool:
+    """Whether those whom it is for have the appointment now."""
+    appointment = message.appointment
+    theirs = message.practitioner_id in (None, appointment.practitioner_id)
+    return theirs and appointment.status != Status.CANCELLED
+
+
+def _seconds(appointment: Appointment) -> int:
+    return int(appointment.start_at.timestamp())
+
+
+def _remind(session: Session, message: OwedMessage, now: datetime) -> bool:
+    """Whether the rule still stands, and no later reminder is due as well."""
+    appointment = message.appointment
+    rules = {
+        str(each.before // timedelta(minutes=1)): each for each in appointment.service.reminders
+    }
+    rule = rules.get(message.occasion)
+    if rule is None:
+        return False
+    if rule.remind_if == RemindIf.NOT_ACCEPTED and appointment.partstat == Partstat.ACCEPTED:
+        return False
+    later = select(OwedMessage.id).where(
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.kind == Kind.REMINDER,
+        OwedMessage.sequence == message.sequence,
+        OwedMessage.due_at > message.due_at,
+        OwedMessage.due_at <= now,
+    )
+    return session.scalar(later.limit(1)) is None
+
+
+def _told(session: Session, message: OwedMessage) -> Told | None:
+    key = (message.appointment_id, message.audience, message.practitioner_id or 0)
+    return session.get(Told, key)

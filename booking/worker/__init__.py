@@ -1,0 +1,94 @@
+"""What works in the background: delivers what is owed, and reads what comes in.
+
+Any number of workers may run. Each part is a loop of its own, in a thread of its own, so that a
+mailbox or a calendar that hangs holds up no message.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import structlog
+from flask import Flask
+
+from booking.models.database import db
+from booking.services import outbox
+from booking.worker.delivery import Worker
+
+log = structlog.get_logger("worker")
+
+FAREWELL = 5.0
+"""Seconds that the readers have to finish what they are doing."""
+AFTER_A_FAULT = 60.0
+
+
+class Reader(Protocol):
+    """Something that is done again and again beside the delivery."""
+
+    def turn(self) -> float:
+        """Do what is due; returns the seconds to rest before the next turn."""
+
+
+def worker_of(app: Flask, holder: str | None = None) -> Worker:
+    """A worker that delivers through the app's own transport, by its own clock."""
+    state = app.extensions["booking"]
+    return Worker(
+        transport=state.transport,
+        renderer=state.renderer,
+        keys=state.house.keys,
+        base_url=state.settings.base_url,
+        mail_from=state.settings.mail_from,
+        clock=state.clock,
+        holder=holder or outbox.new_holder(),
+    )
+
+
+def readers_of(app: Flask) -> list[Reader]:
+    """What this installation reads from outside."""
+    return []
+
+
+def run(app: Flask, holder: str | None = None) -> None:
+    """Run the app's worker in this process until SIGTERM or SIGINT.
+
+    Args:
+        holder: The name under which it claims. Who begins it again after its death gives the
+            same one, and gives it to nobody else meanwhile.
+    """
+    worker = worker_of(app, holder)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    with reading(app, readers_of(app)), app.app_context():
+        worker.run()
+
+
+@contextmanager
+def reading(app: Flask, readers: list[Reader]) -> Iterator[None]:
+    """Let each reader take its turns in a thread until the block ends."""
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=_repeat, args=(app, each.turn, stop), daemon=True)
+        for each in readers
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(FAREWELL)
+
+
+def _repeat(app: Flask, turn: Callable[[], float], stop: threading.Event) -> None:
+    rest = 0.0
+    while not stop.wait(rest):
+        with app.app_context():
+            try:
+                rest = turn()
+            except Exception as error:  # the loop outlives every fault
+                log.error("reader_failed", error=type(error).__name__)
+                db.session.rollback()
+                rest = AFTER_A_FAULT
