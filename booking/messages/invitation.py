@@ -76,7 +76,8 @@ def _event(
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("class", "PRIVATE")
     event.add("transp", "OPAQUE")
-    event.add("x-microsoft-disallow-counter", "TRUE")
+    if not clinic.proposals_welcome:
+        event.add("x-microsoft-disallow-counter", "TRUE")
     return event
 
 
@@ -131,6 +132,6 @@ def _description(clinic: ClinicFacts, appointment: AppointmentFacts, *, cancelle
     if not cancelled:
         lines += [where_text(appointment), web_address(appointment.video_url)]
     see = "See your appointment" if cancelled else "See, move or cancel your appointment"
-    lines.append(f"{see}: {appointment.manage_url}")
+    lines.append(f"{see}: {appointment.manage_url}" if appointment.manage_url else "")
     lines.append(f"Questions? Call us: {clinic.phone}" if clinic.phone else "")
     return "\n".join(line for line in map(one_line, lines) if line)

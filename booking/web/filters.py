@@ -33,8 +33,17 @@ VERBS = {
     "arrive": "Arrived",
     "fulfil": "Seen",
     "miss": "Did not come",
+    "readdress": "Address corrected",
 }
-KINDS = {"confirmed": "Confirmation", "rescheduled": "New time", "cancelled": "Cancellation"}
+KINDS = {
+    "confirmed": "Confirmation",
+    "rescheduled": "New time",
+    "cancelled": "Cancellation",
+    "reminder": "Reminder",
+    "declined": "Question whether to keep it",
+    "unchanged": "Answer to a proposal",
+    "withdrawn": "Invitation withdrawn",
+}
 AUDIENCES = {
     "patient": "to the patient",
     "practitioner": "to the practitioner",

@@ -18,13 +18,14 @@ from booking.services import agenda
 from booking.services.appointments import (
     appointment_by_reference,
     cancel_appointment,
+    correct_address,
     note_attendance,
     reschedule_appointment,
 )
-from booking.services.outbox import owe_again
+from booking.services.owing import owe_again
 from booking.web import fields
 from booking.web.errors import note_guard
-from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
+from booking.web.forms import AddressForm, ButtonForm, CancelForm, RescheduleForm
 from booking.web.gate import signed_in_name
 from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
@@ -157,6 +158,30 @@ def resend(reference: str) -> ResponseReturnValue:
         agenda.mark_handled(session, found, now=now())
 
     return _act(reference, act, told="The message is being sent again.")
+
+
+@bp.get("/appointments/<reference>/address")
+def address_form(reference: str) -> ResponseReturnValue:
+    """The address on file, to be corrected."""
+    found = appointment_by_reference(db.session(), reference)
+    form = AddressForm(data={"email": found.patient_email})
+    return render_template("staff/address.html", appointment=found, form=form)
+
+
+@bp.post("/appointments/<reference>/address")
+def address(reference: str) -> ResponseReturnValue:
+    """Write to another address from now on."""
+    form = AddressForm()
+    if not form.validate_on_submit():
+        found = appointment_by_reference(db.session(), reference)
+        return render_template("staff/address.html", appointment=found, form=form), 422
+
+    def act(session: Session, found: Appointment) -> None:
+        house, email = booking().house, form.email.checked
+        correct_address(session, found, email, house, actor=signed_in_name(), now=now())
+        agenda.mark_handled(session, found, now=now())
+
+    return _act(reference, act, told="The invitation is being sent to the new address.")
 
 
 @bp.post("/appointments/<reference>/handled")

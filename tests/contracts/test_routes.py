@@ -55,6 +55,8 @@ STAFFS_OWN = {
     "staff.attendance",
     "staff.cancel",
     "staff.cancel_form",
+    "staff.address",
+    "staff.address_form",
     "staff.handled",
     "staff.message",
     "staff.reschedule",
