@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, AnyStr, Literal, Self
@@ -56,7 +57,10 @@ class SmtpSink:
         login: tuple[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         starttls: ssl.SSLContext | None = None,
+        weather: Callable[[Stage], str | None] | None = None,
     ) -> None:
+        """Args: weather: Asked at each stage for a fault, beside those set by `fail`."""
+        self._weather = weather or (lambda _stage: None)
         self.port = free_port()
         self.received: list[Received] = []
         self.commands: list[str] = []
@@ -73,8 +77,10 @@ class SmtpSink:
 
     def fault_at(self, stage: Stage) -> str | None:
         """What to fail with now."""
+        if not self._armed:
+            return None
         fault = self._faults.get(stage)
-        return fault.strike() if fault and self._armed else None
+        return fault.strike() if fault else self._weather(stage)
 
     def __enter__(self) -> Self:
         self._controller.start()

@@ -198,7 +198,8 @@ def _closures(
 
 def _holidays(clinic: Clinic, bounds: Span) -> list[Span]:
     zone = clinic.zone
-    years = {bounds.start.astimezone(zone).year, bounds.until.astimezone(zone).year}
+    first, last = bounds.start.astimezone(zone).year, bounds.until.astimezone(zone).year
+    years = range(first, last + 1)
     days = (day for year in years for day in public_holidays(clinic.country, clinic.region, year))
     spans = (local_day(day, zone) for day in days)
     return [span for span in spans if span.until > bounds.start and span.start < bounds.until]

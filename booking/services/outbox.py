@@ -7,16 +7,53 @@ import secrets
 from datetime import datetime, timedelta
 from random import Random
 
-from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.orm import Session, aliased, contains_eager
+from sqlalchemy import BindParameter, bindparam, or_, select, update
+from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from booking.models import Appointment, Heartbeat, OwedMessage, SentMessage
+from booking.models.base import Instant
 from booking.services.telling import came_back, has_left
 
 LEASE = timedelta(seconds=60)
 """Longer than one transaction with a relay can take, shorter than anybody minds after a crash."""
 GIVE_UP_AFTER = timedelta(hours=48)
 BACKOFF = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60))
+
+_NOW: BindParameter[datetime] = bindparam("now", type_=Instant())
+_OTHER = aliased(OwedMessage)
+_ANOTHER_UNDER_WAY = (
+    select(_OTHER.id)
+    .where(
+        _OTHER.appointment_id == OwedMessage.appointment_id,
+        _OTHER.audience == OwedMessage.audience,
+        _OTHER.settled_at.is_(None),
+        _OTHER.leased_until > _NOW,
+    )
+    .exists()
+)
+_DUE = (
+    OwedMessage.settled_at.is_(None),
+    OwedMessage.next_attempt_at <= _NOW,
+    or_(OwedMessage.leased_until.is_(None), OwedMessage.leased_until <= _NOW),
+    ~_ANOTHER_UNDER_WAY,
+)
+# Made once: putting them together costs more than asking them.
+_ANY_DUE = select(OwedMessage.id).where(*_DUE).limit(1)
+_NEXT_DUE = (
+    select(OwedMessage)
+    .join(OwedMessage.appointment)
+    .where(*_DUE)
+    .order_by(OwedMessage.next_attempt_at, OwedMessage.id)
+    .limit(1)
+    .options(contains_eager(OwedMessage.appointment))
+    .execution_options(populate_existing=True)
+    .with_for_update(of=[OwedMessage, Appointment], skip_locked=True)
+)
+_WITH_ITS_APPOINTMENT = (
+    select(OwedMessage)
+    .where(OwedMessage.id == bindparam("message"))
+    .options(joinedload(OwedMessage.appointment))
+)
 
 
 def new_holder() -> str:
@@ -40,22 +77,17 @@ def claim(session: Session, *, now: datetime, holder: str) -> OwedMessage | None
     revision can never overtake a newer one. The appointment is locked along with the message:
     a change of it comes wholly before this reading or wholly after the lease.
     """
-    query = (
-        select(OwedMessage)
-        .join(OwedMessage.appointment)
-        .where(*_due(now))
-        .order_by(OwedMessage.next_attempt_at, OwedMessage.id)
-        .limit(1)
-        .options(contains_eager(OwedMessage.appointment))
-        .execution_options(populate_existing=True)
-        .with_for_update(of=[OwedMessage, Appointment], skip_locked=True)
-    )
-    message = session.scalar(query)
+    message = session.scalar(_NEXT_DUE, {"now": now})
     if message is not None:
         message.lease = holder + secrets.token_hex(8)
         message.leased_until = now + LEASE
         message.attempts += 1
     return message
+
+
+def held(session: Session, message: int) -> OwedMessage:
+    """A message that is under way, and its appointment as it is now."""
+    return session.scalars(_WITH_ITS_APPOINTMENT, {"message": message}).one()
 
 
 def settle_sent(
@@ -128,30 +160,7 @@ def beat(session: Session, *, now: datetime, relay_error: str | None) -> None:
 
 def anything_due(session: Session, *, now: datetime) -> bool:
     """Whether `claim` may find something; a read, so that idle workers take no lock."""
-    return session.scalar(select(OwedMessage.id).where(*_due(now)).limit(1)) is not None
-
-
-def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        OwedMessage.settled_at.is_(None),
-        OwedMessage.next_attempt_at <= now,
-        or_(OwedMessage.leased_until.is_(None), OwedMessage.leased_until <= now),
-        ~_another_under_way(now),
-    )
-
-
-def _another_under_way(now: datetime) -> ColumnElement[bool]:
-    other = aliased(OwedMessage)
-    return (
-        select(other.id)
-        .where(
-            other.appointment_id == OwedMessage.appointment_id,
-            other.audience == OwedMessage.audience,
-            other.settled_at.is_(None),
-            other.leased_until > now,
-        )
-        .exists()
-    )
+    return session.scalar(_ANY_DUE, {"now": now}) is not None
 
 
 def _settle_for_good(

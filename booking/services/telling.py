@@ -6,6 +6,7 @@ know either state, and tell them again rather than leave them in error.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -51,16 +52,9 @@ def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) 
         return now
     told = _told(session, message)
     if told is None:
-        told = Told(
-            appointment_id=message.appointment_id,
-            audience=message.audience,
-            practitioner_id=message.practitioner_id or 0,
-            stamped_at=now,
-        )
-        session.add(told)
-    else:
-        told.stamped_at = max(now, told.stamped_at + SECOND)
-    told.state = None
+        session.add(Told(**_key(message), stamped_at=now))
+        return now
+    told.stamped_at, told.state = max(now, told.stamped_at + SECOND), None
     return told.stamped_at
 
 
@@ -73,9 +67,9 @@ def has_left(session: Session, message: OwedMessage) -> None:
     told = _told(session, message)
     if told is None:
         return
+    unchanged = message.sequence == message.appointment.sequence
     told.sequence = max(told.sequence or 0, message.sequence)
-    if message.sequence == message.appointment.sequence:  # otherwise it has changed meanwhile
-        told.state = state_of(message)
+    told.state = state_of(message) if unchanged else None
 
 
 def came_back(session: Session, message: OwedMessage) -> None:
@@ -164,5 +158,12 @@ def _remind(session: Session, message: OwedMessage, now: datetime) -> bool:
 
 
 def _told(session: Session, message: OwedMessage) -> Told | None:
-    key = (message.appointment_id, message.audience, message.practitioner_id or 0)
-    return session.get(Told, key)
+    return session.get(Told, _key(message))
+
+
+def _key(message: OwedMessage) -> dict[str, Any]:
+    return {
+        "appointment_id": message.appointment_id,
+        "audience": message.audience,
+        "practitioner_id": message.practitioner_id or 0,
+    }

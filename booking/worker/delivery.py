@@ -199,7 +199,7 @@ class Worker:
         while True:
             try:
                 with transaction() as session:
-                    message = session.get_one(OwedMessage, task.message)
+                    message = outbox.held(session, task.message)
                     verdict(session, message, task.lease, *about, now=self._clock())
                 break
             except (Busy, OperationalError):

@@ -14,6 +14,7 @@ from booking.domain.refusals import NotOffered, SlotTaken
 from booking.domain.timeline import Span
 from booking.models import (
     Appointment,
+    Clinic,
     Closure,
     HealthcareService,
     Occupancy,
@@ -22,6 +23,7 @@ from booking.models import (
 )
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
+from booking.services.availability import free_slots
 from booking.services.requests import BookingRequest
 from tests.builders import HOUSE, MONDAY, NEW_YORK, NOW, a_patient, at, the_service
 from tests.unit.oracle import (
@@ -95,6 +97,17 @@ def test_what_is_offered_can_be_booked_and_what_is_not_cannot(sqlite_app: Flask,
 
     assert can == names
     assert names
+
+
+def test_over_two_years_each_years_holidays_offer_nothing(sqlite_app: Flask) -> None:
+    with sqlite_app.app_context(), transaction() as session:
+        service, clinic = the_service(session, "call"), session.get_one(Clinic, 1)
+        service.booking_horizon = timedelta(days=700)
+        found = free_slots(session, clinic, service, Span(NOW, NOW + timedelta(days=700)), now=NOW)
+
+    days = {slot.start.astimezone(NEW_YORK).date() for slot in found}
+    assert {date(2027, 1, 4), date(2028, 1, 3)} <= days
+    assert not days & {date(2026, 12, 25), date(2027, 1, 1), date(2027, 11, 25), date(2028, 7, 4)}
 
 
 def test_a_public_holiday_and_a_full_day_offer_nothing(app: Flask) -> None:
