@@ -64,6 +64,26 @@ class AppointmentFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StaffEventFacts:
+    """What stands in a calendar of the clinic: initials at the most, and no way to the patient."""
+
+    uid: str = field(repr=False)
+    sequence: int
+    start: datetime
+    end: datetime
+    created_at: datetime
+    updated_at: datetime
+    title: str = field(repr=False)
+    location: str = ""
+    """A room."""
+
+    staff_url: str
+    """Opens after sign-in only."""
+
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoticeFacts:
     """What is told to staff and practitioners by mail: a time and a link, no patient."""
 

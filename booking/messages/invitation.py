@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from icalendar import Calendar, Event, vCalAddress, vText, vUri
 
-from .facts import AppointmentFacts, ClinicFacts
+from .facts import AppointmentFacts, ClinicFacts, StaffEventFacts
 from .hygiene import one_line, web_address
 from .wording import local_times, where_text
 
-_PRODUCT = "-//Booking//Appointments//EN"
+PRODUCT = "-//Booking//Appointments//EN"
 _ANSWERS = frozenset({"NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE"})
 _UNFIT_FOR_A_NAME = str.maketrans('";:\\^', "     ")
 _FIT_FOR_MAILTO = "@!$&'*+,-./:;=_~"
@@ -44,11 +44,25 @@ def download(clinic: ClinicFacts, appointment: AppointmentFacts) -> bytes:
     return _calendar("PUBLISH", event)
 
 
+def practitioner_request(
+    clinic: ClinicFacts, event: StaffEventFacts, *, address: str, stamp: datetime
+) -> bytes:
+    """Put the event into a practitioner's own calendar, for the first time or again."""
+    return _calendar("REQUEST", _practitioner_event(clinic, event, address, stamp))
+
+
+def practitioner_cancellation(
+    clinic: ClinicFacts, event: StaffEventFacts, *, address: str, stamp: datetime
+) -> bytes:
+    """Take the event out of a practitioner's calendar."""
+    return _calendar("CANCEL", _practitioner_event(clinic, event, address, stamp))
+
+
 def _calendar(method: str, event: Event) -> bytes:
     """Wrap the event; METHOD stands before the first component."""
     calendar = Calendar()
     calendar.add("version", "2.0")
-    calendar.add("prodid", _PRODUCT)
+    calendar.add("prodid", PRODUCT)
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", method)
     calendar.add_component(event)
@@ -58,15 +72,8 @@ def _calendar(method: str, event: Event) -> bytes:
 def _event(
     clinic: ClinicFacts, appointment: AppointmentFacts, *, stamp: datetime, cancelled: bool
 ) -> Event:
-    """What all three messages say alike (RFC 5545 §3.6.1)."""
-    event = Event()
-    event.add("uid", one_line(appointment.uid))
-    event.add("sequence", appointment.sequence)
-    event.add("dtstamp", _utc(stamp))
-    event.add("created", _utc(appointment.created_at))
-    event.add("last-modified", _utc(appointment.updated_at))
-    event.add("dtstart", _utc(appointment.start))
-    event.add("dtend", _utc(appointment.end))
+    """What all messages to a patient say alike."""
+    event = _outline(appointment, stamp)
     event.add("organizer", _organizer(clinic))
     event.add("summary", one_line(appointment.title))
     event.add("description", _description(clinic, appointment, cancelled=cancelled))
@@ -78,6 +85,37 @@ def _event(
     event.add("transp", "OPAQUE")
     if not clinic.proposals_welcome:
         event.add("x-microsoft-disallow-counter", "TRUE")
+    return event
+
+
+def _practitioner_event(
+    clinic: ClinicFacts, facts: StaffEventFacts, address: str, stamp: datetime
+) -> Event:
+    """No answer is asked for: who is needed at work is asked elsewhere."""
+    event = _outline(facts, stamp)
+    event.add("organizer", _organizer(clinic))
+    event.add("attendee", _invited(address, "NEEDS-ACTION", rsvp=False))
+    event.add("summary", one_line(facts.title))
+    event.add("description", web_address(facts.staff_url))
+    if facts.location:
+        event.add("location", one_line(facts.location))
+    event.add("status", "CANCELLED" if facts.cancelled else "CONFIRMED")
+    event.add("class", "PRIVATE")
+    event.add("transp", "OPAQUE")
+    event.add("x-microsoft-disallow-counter", "TRUE")
+    return event
+
+
+def _outline(facts: AppointmentFacts | StaffEventFacts, stamp: datetime) -> Event:
+    """Which event, of which revision, when (RFC 5545 §3.6.1)."""
+    event = Event()
+    event.add("uid", one_line(facts.uid))
+    event.add("sequence", facts.sequence)
+    event.add("dtstamp", _utc(stamp))
+    event.add("created", _utc(facts.created_at))
+    event.add("last-modified", _utc(facts.updated_at))
+    event.add("dtstart", _utc(facts.start))
+    event.add("dtend", _utc(facts.end))
     return event
 
 
@@ -96,13 +134,17 @@ def _organizer(clinic: ClinicFacts) -> vCalAddress:
 
 
 def _attendee(appointment: AppointmentFacts) -> vCalAddress:
-    """The patient, without a name, with the answer heard so far (RFC 5545 §3.8.4.1)."""
-    attendee = _mailto(appointment.patient_address)
-    heard = appointment.partstat.upper()
+    """The patient, without a name, with the answer heard so far."""
+    return _invited(appointment.patient_address, appointment.partstat, rsvp=True)
+
+
+def _invited(address: str, partstat: str, *, rsvp: bool) -> vCalAddress:
+    """Who is to come (RFC 5545 §3.8.4.1)."""
+    attendee, heard = _mailto(address), partstat.upper()
     attendee.params["CUTYPE"] = vText("INDIVIDUAL")
     attendee.params["ROLE"] = vText("REQ-PARTICIPANT")
     attendee.params["PARTSTAT"] = vText(heard if heard in _ANSWERS else "NEEDS-ACTION")
-    attendee.params["RSVP"] = vText("TRUE")
+    attendee.params["RSVP"] = vText("TRUE" if rsvp else "FALSE")
     return attendee
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from . import invitation
-from .facts import AppointmentFacts, ClinicFacts, NoticeFacts
+from .facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
 from .hygiene import header_text, one_line, plain_address, web_address
 from .wording import (
     day_text,
@@ -34,6 +34,10 @@ _METHODS: dict[str, tuple[str, Callable[..., bytes]]] = {
 }
 """Mails that change the patient's calendar, and how; the others leave it alone, since a repeated
 invitation would ask again for an answer that was given."""
+_PRACTITIONER_METHODS: dict[bool, tuple[str, Callable[..., bytes]]] = {
+    False: ("REQUEST", invitation.practitioner_request),
+    True: ("CANCEL", invitation.practitioner_cancellation),
+}
 PATIENT_KINDS = frozenset({*_METHODS, "reminder", "declined", "unchanged"})
 NOTICE_KINDS = frozenset(
     {"notice_booked", "notice_rescheduled", "notice_cancelled", "notice_declined"}
@@ -95,9 +99,7 @@ class Renderer:
         body = _multipart("alternative", *_bodies(text, html))
         if kind in _METHODS:
             method, render = _METHODS[kind]
-            calendar = render(clinic, appointment, stamp=stamp)
-            body.attach(_inline(calendar, method))  # the last of the alternatives
-            body = _multipart("mixed", body, _attachment(calendar))
+            body = _with_event(body, render(clinic, appointment, stamp=stamp), method)
         return _mail(clinic, appointment.patient_address, message_id, subject, sent_at, body)
 
     def compose_notice(
@@ -108,9 +110,14 @@ class Renderer:
         *,
         recipient: str,
         message_id: str,
+        stamp: datetime,
         sent_at: datetime,
+        event: StaffEventFacts | None = None,
     ) -> Mail:
         """The mail that sends staff to their page: a time, a link, no patient.
+
+        Args:
+            event: What the mail puts into the recipient's calendar, or takes out of it.
 
         Raises:
             ValueError: if the kind is unknown, or a header or address would be unsafe.
@@ -119,6 +126,10 @@ class Renderer:
             raise ValueError(f"There is no notice called {kind!r}.")
         subject, text, html = self._texts(kind, _notice_context(clinic, notice))
         body = _multipart("alternative", *_bodies(text, html))
+        if event is not None:
+            method, render = _PRACTITIONER_METHODS[event.cancelled]
+            calendar = render(clinic, event, address=recipient, stamp=stamp)
+            body = _with_event(body, calendar, method)
         return _mail(clinic, recipient, message_id, subject, sent_at, body)
 
     def _texts(self, kind: str, context: dict[str, object]) -> tuple[str, str, str]:
@@ -167,6 +178,12 @@ def _bodies(text: str, html: str) -> tuple[MIMEPart, MIMEPart]:
     plain.set_content(text, cte="quoted-printable")
     rich.set_content(html, subtype="html", cte="quoted-printable")
     return plain, rich
+
+
+def _with_event(alternatives: MIMEPart, calendar: bytes, method: str) -> MIMEPart:
+    """The event twice, the same bytes: as the last of the alternatives, and to keep."""
+    alternatives.attach(_inline(calendar, method))
+    return _multipart("mixed", alternatives, _attachment(calendar))
 
 
 def _inline(calendar: bytes, method: str) -> MIMEPart:

@@ -110,6 +110,8 @@ class Told(Base):
     """The DTSTAMP of the newest message; the next is strictly later (RFC 5546 §2.1.5)."""
     sequence: Mapped[int | None]
     """The newest SEQUENCE that has left."""
+    start_at: Mapped[datetime | None]
+    """The beginning that they were told last: what is cancelled, for them."""
     state: Mapped[str | None] = mapped_column(String(64))
     """What they know of it, in short, by a message that has left; empty while one is under way or
     may have been lost, since then they may know the one or the other."""
@@ -132,7 +134,7 @@ class FormerInvitation(Base):
     stamped_at: Mapped[datetime]
     """The DTSTAMP of the newest message to that address."""
     start_at: Mapped[datetime]
-    end_at: Mapped[datetime]
+    """The beginning that was last told there."""
     created_at: Mapped[datetime]
 
 

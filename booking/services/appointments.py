@@ -81,7 +81,7 @@ def book_appointment(
     occupy(session, appointment, service)
     if wish is not None:
         wish.appointment_id = appointment.id
-    _record(session, appointment, "book", PATIENT, now)
+    record(session, appointment, "book", PATIENT, now)
     owe(session, appointment, Kind.CONFIRMED, now=now, wait=house.undo)
     return appointment
 
@@ -107,7 +107,7 @@ def reschedule_appointment(
         TooLate: if a patient asks within the cut-off.
     """
     service = lock_service(session, appointment.service.slug, staff=True)
-    _lock(session, appointment)
+    lock(session, appointment)
     after(appointment.status, Verb.RESCHEDULE)
     _check_cutoff(appointment, service, actor, now)
     if start == appointment.start_at and practitioner in (None, appointment.practitioner.slug):
@@ -130,7 +130,7 @@ def reschedule_appointment(
     _change(session, appointment, now)
     release(session, appointment)
     occupy(session, appointment, service)
-    _record(session, appointment, "reschedule", actor, now)
+    record(session, appointment, "reschedule", actor, now)
     owe(session, appointment, Kind.RESCHEDULED, now=now, wait=house.undo)
     return appointment
 
@@ -150,14 +150,14 @@ def cancel_appointment(
         WrongState: if it is not booked any more.
         TooLate: if a patient asks within the cut-off.
     """
-    _lock(session, appointment)
+    lock(session, appointment)
     status = after(appointment.status, Verb.CANCEL)
     _check_cutoff(appointment, appointment.service, actor, now)
     appointment.status = status
     appointment.cancel_reason = reason
     _change(session, appointment, now)
     release(session, appointment)
-    _record(session, appointment, "cancel", actor, now)
+    record(session, appointment, "cancel", actor, now)
     if not take_back(session, appointment, now=now):
         owe(session, appointment, Kind.CANCELLED, now=now, wait=house.undo)
     return appointment
@@ -174,7 +174,7 @@ def note_attendance(
         WrongState: if the appointment cannot go that way.
         SlotTaken: if a missed appointment is corrected after its time was given to another.
     """
-    _lock(session, appointment)
+    lock(session, appointment)
     held = appointment.status in OCCUPYING
     appointment.status = after(appointment.status, verb)
     if appointment.status in OCCUPYING and not held:
@@ -182,7 +182,7 @@ def note_attendance(
     elif held and appointment.status not in OCCUPYING:
         release(session, appointment)
     appointment.updated_at = now
-    _record(session, appointment, verb, actor, now)
+    record(session, appointment, verb, actor, now)
     return appointment
 
 
@@ -205,7 +205,7 @@ def correct_address(
         email: One checked address. The one on file already changes nothing but is written to
             again.
     """
-    _lock(session, appointment)
+    lock(session, appointment)
     if email == appointment.patient_email:
         owe_again(session, appointment, now=now)
         return appointment
@@ -216,7 +216,7 @@ def correct_address(
     appointment.link_version += 1
     renew_link(appointment, house.keys)
     _change(session, appointment, now)
-    _record(session, appointment, "readdress", actor, now)
+    record(session, appointment, "readdress", actor, now)
     kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
     owe_patient(session, appointment, kind, now=now, wait=timedelta())
     if former.address:
@@ -257,6 +257,26 @@ def patient_may_change(appointment: Appointment, *, now: datetime) -> bool:
     )
 
 
+def lock(session: Session, appointment: Appointment) -> None:
+    """Let no other change of it come in between until this transaction ends."""
+    session.refresh(appointment, with_for_update={"of": Appointment})
+
+
+def record(
+    session: Session, appointment: Appointment, verb: str, actor: str, now: datetime
+) -> None:
+    """Add a line to the appointment's history."""
+    session.add(
+        AppointmentEvent(
+            appointment_id=appointment.id,
+            at=now,
+            verb=verb,
+            actor=actor,
+            start_at=appointment.start_at,
+        )
+    )
+
+
 def _retire_invitation(
     session: Session, appointment: Appointment, now: datetime
 ) -> FormerInvitation:
@@ -271,9 +291,8 @@ def _retire_invitation(
         address=appointment.patient_email if may_have_reached(session, appointment) else "",
         sequence=appointment.sequence + 1,
         stamped_at=told.stamped_at if told else now,
-        start_at=appointment.start_at,
-        end_at=appointment.end_at,
-        created_at=appointment.created_at,
+        start_at=told.start_at if told and told.start_at else appointment.start_at,
+        created_at=now,
     )
     session.add(former)
     session.flush()
@@ -286,10 +305,6 @@ def _retire_invitation(
 
 def _forget_answer(appointment: Appointment) -> None:
     appointment.partstat, appointment.answered_at = Partstat.NEEDS_ACTION, None
-
-
-def _lock(session: Session, appointment: Appointment) -> None:
-    session.refresh(appointment, with_for_update={"of": Appointment})
 
 
 def _check_cutoff(
@@ -334,17 +349,3 @@ def _change(session: Session, appointment: Appointment, now: datetime) -> None:
     appointment.sequence += 1
     appointment.updated_at = now
     session.flush()
-
-
-def _record(
-    session: Session, appointment: Appointment, verb: str, actor: str, now: datetime
-) -> None:
-    session.add(
-        AppointmentEvent(
-            appointment_id=appointment.id,
-            at=now,
-            verb=verb,
-            actor=actor,
-            start_at=appointment.start_at,
-        )
-    )

@@ -1,11 +1,13 @@
 """What a message needs to know, gathered from the database for those who render it."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from booking.domain.lifecycle import Partstat, Status
-from booking.messages.facts import AppointmentFacts, ClinicFacts, NoticeFacts
+from booking.messages.facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
 from booking.models import Appointment, Audience, Clinic, Kind, Mode, OwedMessage
 from booking.services.links import Keys, token_of
+from booking.services.telling import Telling
 
 
 def clinic_facts(clinic: Clinic, mail_from: str) -> ClinicFacts:
@@ -42,12 +44,15 @@ def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) ->
     )
 
 
-def facts_of(message: OwedMessage, *, keys: Keys, base_url: str) -> AppointmentFacts:
+def facts_of(
+    message: OwedMessage, telling: Telling, *, keys: Keys, base_url: str
+) -> AppointmentFacts:
     """What a message to a patient's address says; a withdrawn invitation keeps what it was.
 
     Whoever reads mail at the former address is given no way to the appointment.
     """
     facts = appointment_facts(message.appointment, keys=keys, base_url=base_url)
+    facts = replace(facts, start=telling.start, end=telling.start + (facts.end - facts.start))
     former = message.former
     if former is None:
         return facts
@@ -55,8 +60,6 @@ def facts_of(message: OwedMessage, *, keys: Keys, base_url: str) -> AppointmentF
         facts,
         uid=former.uid,
         sequence=former.sequence,
-        start=former.start_at,
-        end=former.end_at,
         patient_address=former.address,
         partstat=Partstat.NEEDS_ACTION,
         manage_url="",
@@ -65,17 +68,57 @@ def facts_of(message: OwedMessage, *, keys: Keys, base_url: str) -> AppointmentF
     )
 
 
+def practitioner_event(
+    message: OwedMessage, telling: Telling, *, keys: Keys, base_url: str
+) -> StaffEventFacts | None:
+    """The event for the practitioner's own calendar, if they want one there.
+
+    It has a UID of its own for each of them: two who share a mailbox do not lose it to one
+    another, and the UID that proves a patient's answer stays with the patient.
+    """
+    practitioner, appointment = message.practitioner, message.appointment
+    if practitioner is None or not practitioner.wants_invitations:
+        return None
+    name = f"{appointment.uid} {practitioner.id}"
+    return StaffEventFacts(
+        uid=str(UUID(bytes=keys.digest("practitioner-event", name.encode())[:16], version=4)),
+        sequence=appointment.sequence,
+        start=telling.start,
+        end=telling.start + (appointment.end_at - appointment.start_at),
+        created_at=appointment.created_at,
+        updated_at=appointment.updated_at,
+        title=f"{appointment.service.event_title} {initials(appointment.patient_name)}",
+        location=appointment.room.name if appointment.room else "",
+        staff_url=staff_url(appointment, base_url),
+        cancelled=telling.kind == Kind.CANCELLED,
+    )
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word of a name: "S. R."."""
+    words = name.split()
+    return " ".join(f"{word[0].upper()}." for word in dict.fromkeys((words[0], words[-1])))
+
+
+def staff_url(appointment: Appointment, base_url: str) -> str:
+    """Where staff see an appointment, once they have signed in."""
+    return f"{base_url}/staff/appointments/{appointment.reference}"
+
+
 def notice_kind(kind: Kind) -> str:
     """Which of the mails to staff tells it."""
     return "notice_booked" if kind == Kind.CONFIRMED else f"notice_{kind}"
 
 
-def notice_facts(appointment: Appointment, clinic: Clinic, *, base_url: str) -> NoticeFacts:
+def notice_facts(
+    message: OwedMessage, telling: Telling, clinic: Clinic, *, base_url: str
+) -> NoticeFacts:
     """What staff are told by mail: when, and where to look; nothing about the patient."""
+    appointment = message.appointment
     return NoticeFacts(
-        staff_url=f"{base_url}/staff/appointments/{appointment.reference}",
-        start=appointment.start_at,
-        end=appointment.end_at,
+        staff_url=staff_url(appointment, base_url),
+        start=telling.start,
+        end=telling.start + (appointment.end_at - appointment.start_at),
         timezone=clinic.timezone,
     )
 

@@ -5,6 +5,7 @@ tell. Whether a message left is known only afterwards, so while one is under way
 know either state, and tell them again rather than leave them in error.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,17 @@ CHANGES = frozenset({Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED})
 SECOND = timedelta(seconds=1)
 NOTHING = "none"
 """The state of whoever knows that they have no such appointment."""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a message is about to say."""
+
+    kind: Kind
+    stamp: datetime
+    """Its DTSTAMP: later than any before to the same people (RFC 5546 §2.1.5)."""
+    start: datetime
+    """When the appointment begins; where it is over for them, when they thought that it would."""
 
 
 def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Kind | None:
@@ -39,23 +51,23 @@ def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Ki
     return Kind(message.kind)
 
 
-def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) -> datetime:
-    """Note that a message is about to leave; returns its DTSTAMP.
-
-    It is later than that of any message before it to the same people (RFC 5546 §2.1.5).
-    """
-    now = now.replace(microsecond=0)
+def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) -> Telling:
+    """Note that a message is about to leave, and settle what it says."""
+    now, start = now.replace(microsecond=0), message.appointment.start_at
     if kind == Kind.WITHDRAWN and message.former:
-        message.former.stamped_at = max(now, message.former.stamped_at + SECOND)
-        return message.former.stamped_at
+        former = message.former
+        former.stamped_at = max(now, former.stamped_at + SECOND)
+        return Telling(kind, former.stamped_at, former.start_at)
     if kind not in CHANGES:
-        return now
+        return Telling(kind, now, start)
     told = _told(session, message)
     if told is None:
-        session.add(Told(**_key(message), stamped_at=now))
-        return now
+        session.add(Told(**_key(message), stamped_at=now, start_at=start))
+        return Telling(kind, now, start)
     told.stamped_at, told.state = max(now, told.stamped_at + SECOND), None
-    return told.stamped_at
+    if kind != Kind.CANCELLED or told.start_at is None:
+        told.start_at = start
+    return Telling(kind, told.stamped_at, told.start_at)
 
 
 def has_left(session: Session, message: OwedMessage) -> None:

@@ -138,10 +138,10 @@ class Worker:
             else:
                 outbox.drop(session, message, lease, now=now)
             return None
-        stamp = telling.begin(session, message, kind, now=now)
+        told = telling.begin(session, message, kind, now=now)
         renew_link(appointment, self._keys)
         try:
-            writing = self._writing(message, kind, clinic, address, stamp)
+            writing = self._writing(message, told, clinic, address)
             return Task(message.id, lease, partial(writing, sent_at=now))
         except Exception as error:  # one message that cannot be written must not stop the others
             log.error("not_composed", message=message.id, error=type(error).__name__)
@@ -149,27 +149,30 @@ class Worker:
             return None
 
     def _writing(
-        self, message: OwedMessage, kind: Kind, clinic: Clinic, address: str, stamp: datetime
+        self, message: OwedMessage, told: telling.Telling, clinic: Clinic, address: str
     ) -> Callable[..., Mail]:
         """All that the mail needs to know, read now; it is written once the lock is given back."""
         message_id = f"<{message.message_id}@{self._mail_from.partition('@')[2]}>"
         facts = correspondence.clinic_facts(clinic, self._mail_from)
+        keys, base_url = self._keys, self._base_url
         if message.audience == Audience.PATIENT:
             return partial(
                 self._renderer.compose_patient,
-                kind,
+                told.kind,
                 facts,
-                correspondence.facts_of(message, keys=self._keys, base_url=self._base_url),
+                correspondence.facts_of(message, told, keys=keys, base_url=base_url),
                 message_id=message_id,
-                stamp=stamp,
+                stamp=told.stamp,
             )
         return partial(
             self._renderer.compose_notice,
-            correspondence.notice_kind(kind),
+            correspondence.notice_kind(told.kind),
             facts,
-            correspondence.notice_facts(message.appointment, clinic, base_url=self._base_url),
+            correspondence.notice_facts(message, told, clinic, base_url=base_url),
             recipient=address,
             message_id=message_id,
+            stamp=told.stamp,
+            event=correspondence.practitioner_event(message, told, keys=keys, base_url=base_url),
         )
 
     def _send(self, connection: Connection, task: Task) -> None:

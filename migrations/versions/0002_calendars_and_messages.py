@@ -155,7 +155,6 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("start_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("end_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["appointment_id"],
@@ -216,6 +215,7 @@ def upgrade() -> None:
         sa.Column("practitioner_id", sa.Integer(), nullable=False),
         sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=True),
+        sa.Column("start_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
             ["appointment_id"],

@@ -23,7 +23,7 @@ from booking.services.owing import owe_question, owe_unchanged
 from booking.worker import worker_of
 from booking.worker.delivery import Worker
 from tests.builders import HOUSE, Clock, Mailbox, a_request, at
-from tests.readings import PATIENT, subjects, told
+from tests.readings import PATIENT, event, subjects, told
 
 UNDO = timedelta(seconds=120)
 PATIENCE = replace(HOUSE, undo=UNDO)
@@ -44,10 +44,18 @@ def book(clock: Clock, start: str = "Wed 10:00", house: House = PATIENCE) -> int
         return book_appointment(session, "video", request, house, now=clock.now).id
 
 
-def move(made: int, clock: Clock, start: str, *, to: str = "ada", house: House = PATIENCE) -> None:
+def move(
+    made: int,
+    clock: Clock,
+    start: str,
+    *,
+    to: str = "ada",
+    week: int = 0,
+    house: House = PATIENCE,
+) -> None:
     with transaction() as session:
-        found = session.get_one(Appointment, made)
-        reschedule_appointment(session, found, at(start), house, now=clock.now, practitioner=to)
+        found, then = session.get_one(Appointment, made), at(start, week=week)
+        reschedule_appointment(session, found, then, house, now=clock.now, practitioner=to)
 
 
 def cancel(made: int, clock: Clock, house: House = PATIENCE) -> None:
@@ -287,3 +295,35 @@ def test_the_patient_of_a_cancelled_appointment_is_told_once(
     assert told(mailbox) == [("REQUEST", 0), ("CANCEL", 1)]
     assert subjects(mailbox, ADA) == ["Booked", "Cancelled"]
     assert PATIENT not in {each.recipient for each in mailbox.to(ADA)}
+
+
+def test_what_is_cancelled_is_the_time_that_they_knew(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    made = book(clock)
+    after_the_window(worker, clock)
+    mailbox.mails.clear()
+
+    move(made, clock, "Mon 10:00", to="ben", week=1)
+    cancel(made, clock)
+    after_the_window(worker, clock)
+
+    for address in (PATIENT, ADA, DESK):
+        [mail] = mailbox.to(address)
+        assert b"Cancelled: appointment on 25 November, 10:00 am" in mail.content
+    assert mailbox.to(BEN) == []
+    assert event(mailbox.to(PATIENT)[0])["DTSTART"].dt == at("Wed 10:00")
+
+
+def test_who_loses_it_is_told_of_the_time_that_they_had(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    made = book(clock)
+    after_the_window(worker, clock)
+    mailbox.mails.clear()
+
+    move(made, clock, "Mon 10:00", to="ben", week=1)
+    after_the_window(worker, clock)
+
+    assert b"Cancelled: appointment on 25 November, 10:00 am" in mailbox.to(ADA)[0].content
+    assert b"Booked: appointment on 30 November, 10:00 am" in mailbox.to(BEN)[0].content

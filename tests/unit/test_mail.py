@@ -61,7 +61,13 @@ def to_staff(kind: str = "notice_booked", recipient: str = "desk@clinic.example"
         timezone="America/New_York",
     )
     return RENDERER.compose_notice(
-        kind, a_clinic(), notice, recipient=recipient, message_id=MESSAGE_ID, sent_at=SENT_AT
+        kind,
+        a_clinic(),
+        notice,
+        recipient=recipient,
+        message_id=MESSAGE_ID,
+        stamp=STAMP,
+        sent_at=SENT_AT,
     )
 
 
