@@ -24,6 +24,9 @@ class ClinicFacts:
 
     timezone: str
 
+    tagged: bool = False
+    """Whether each mail has its own envelope sender and Reply-To, ``local+key@domain``."""
+
     proposals_welcome: bool = False
     """Whether calendar apps may offer to propose another time."""
 

@@ -229,12 +229,14 @@ def _mail(
     They are written here and not by the email package: it loses the quotes of a long
     display name with a comma in it, and folds long Message-IDs into encoded words.
     """
-    sender = plain_address(clinic.address_of_mail)
+    steady = plain_address(clinic.address_of_mail)
     if not _MESSAGE_ID.fullmatch(message_id):
         raise ValueError("A Message-ID is not of the form <letters@domain>.")
+    sender = _tagged(steady, message_id) if clinic.tagged else steady
     headers = {
-        "From": _mailbox(clinic.name, sender),
+        "From": _mailbox(clinic.name, steady),
         "To": plain_address(recipient),
+        **({"Reply-To": sender} if clinic.tagged else {}),
         "Subject": _unstructured(subject),
         "Date": format_datetime(sent_at),
         "Message-ID": message_id,
@@ -244,6 +246,13 @@ def _mail(
     block = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     content = block.encode("ascii") + body.as_bytes()
     return Mail(sender=sender, recipient=recipient, message_id=message_id, content=content)
+
+
+def _tagged(address: str, message_id: str) -> str:
+    """The address with the key of one message in it (RFC 5233): what comes back names it."""
+    local, _, domain = address.partition("@")
+    key = message_id.strip("<>").partition("@")[0]
+    return plain_address(f"{local}+{key}@{domain}")
 
 
 def _mailbox(name: str, address: str) -> str:

@@ -10,13 +10,14 @@ from booking.services.links import Keys, token_of
 from booking.services.telling import Telling
 
 
-def clinic_facts(clinic: Clinic, mail_from: str) -> ClinicFacts:
+def clinic_facts(clinic: Clinic, mail_from: str, *, tagged: bool = False) -> ClinicFacts:
     """The clinic as mails show it: under its neutral name."""
     return ClinicFacts(
         name=clinic.neutral_name,
         phone=clinic.phone,
         address_of_mail=mail_from,
         timezone=clinic.timezone,
+        tagged=tagged,
         proposals_welcome=clinic.proposals_welcome,
     )
 

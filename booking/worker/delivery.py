@@ -65,13 +65,15 @@ class Worker:
         keys: Keys,
         base_url: str,
         mail_from: str,
+        tagged: bool,
         clock: Callable[[], datetime],
         holder: str,
     ) -> None:
         """Take the parts; `holder` is the name that a dead predecessor had, if there was one."""
         self._transport, self._renderer, self._keys = transport, renderer, keys
         self._holder = holder
-        self._base_url, self._mail_from, self._clock = base_url, mail_from, clock
+        self._base_url, self._clock = base_url, clock
+        self._mail_from, self._tagged = mail_from, tagged
         self._stop = threading.Event()
         self._failures = 0
         self._relay_error: str | None = None
@@ -153,7 +155,7 @@ class Worker:
     ) -> Callable[..., Mail]:
         """All that the mail needs to know, read now; it is written once the lock is given back."""
         message_id = f"<{message.message_id}@{self._mail_from.partition('@')[2]}>"
-        facts = correspondence.clinic_facts(clinic, self._mail_from)
+        facts = correspondence.clinic_facts(clinic, self._mail_from, tagged=self._tagged)
         keys, base_url = self._keys, self._base_url
         if message.audience == Audience.PATIENT:
             return partial(

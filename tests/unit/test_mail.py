@@ -148,6 +148,17 @@ def test_the_headers_are_these_and_no_others() -> None:
     assert head.split("\r\n")[-1].startswith('Content-Type: multipart/mixed; boundary="')
 
 
+def test_a_tagged_mail_names_itself_where_it_comes_back_to() -> None:
+    mail = to_patient(clinic={"tagged": True})
+
+    tagged = "hello+0123456789abcdef@clinic.example"
+    assert mail.sender == tagged
+    assert header(mail, "Reply-To") == tagged
+    assert header(mail, "From") == '"Elm Street Clinic" <hello@clinic.example>'
+    event = Calendar.from_ical(list(parsed(mail).walk())[-1].get_payload(decode=True))
+    assert event.walk("VEVENT")[0]["ORGANIZER"] == "mailto:hello@clinic.example"
+
+
 @pytest.mark.parametrize(
     ("kind", "subject"),
     [
