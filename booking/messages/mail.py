@@ -40,7 +40,13 @@ _PRACTITIONER_METHODS: dict[bool, tuple[str, Callable[..., bytes]]] = {
 }
 PATIENT_KINDS = frozenset({*_METHODS, "reminder", "declined", "unchanged"})
 NOTICE_KINDS = frozenset(
-    {"notice_booked", "notice_rescheduled", "notice_cancelled", "notice_declined"}
+    {
+        "notice_booked",
+        "notice_rescheduled",
+        "notice_cancelled",
+        "notice_passed_on",
+        "notice_declined",
+    }
 )
 
 _POLICY = SMTP.clone(cte_type="7bit")

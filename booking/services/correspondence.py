@@ -106,9 +106,14 @@ def staff_url(appointment: Appointment, base_url: str) -> str:
     return f"{base_url}/staff/appointments/{appointment.reference}"
 
 
-def notice_kind(kind: Kind) -> str:
+def notice_kind(message: OwedMessage, telling: Telling) -> str:
     """Which of the mails to staff tells it."""
-    return "notice_booked" if kind == Kind.CONFIRMED else f"notice_{kind}"
+    if telling.kind == Kind.CONFIRMED:
+        return "notice_booked"
+    lives_on = message.appointment.status != Status.CANCELLED
+    if telling.kind == Kind.CANCELLED and lives_on:
+        return "notice_passed_on"
+    return f"notice_{telling.kind}"
 
 
 def notice_facts(

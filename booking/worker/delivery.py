@@ -168,7 +168,7 @@ class Worker:
             )
         return partial(
             self._renderer.compose_notice,
-            correspondence.notice_kind(told.kind),
+            correspondence.notice_kind(message, told),
             facts,
             correspondence.notice_facts(message, told, clinic, base_url=base_url),
             recipient=address,

@@ -148,7 +148,7 @@ def test_who_loses_the_appointment_is_told_and_who_gets_it_too(
     move(made, clock, "Wed 10:00", to="ben")
     after_the_window(worker, clock)
 
-    assert subjects(mailbox, ADA) == ["Cancelled"]
+    assert subjects(mailbox, ADA) == ["No longer yours"]
     assert subjects(mailbox, BEN) == ["Booked"]
     assert subjects(mailbox, DESK) == ["Updated"]
     assert told(mailbox) == [("REQUEST", 1)]
@@ -179,7 +179,7 @@ def test_who_had_it_first_is_told_although_it_went_on_to_others(
     move(made, clock, "Wed 10:30", to="ben")
     after_the_window(worker, clock)
 
-    assert subjects(mailbox, ADA) == ["Cancelled"]
+    assert subjects(mailbox, ADA) == ["No longer yours"]
     assert subjects(mailbox, BEN) == ["Booked"]
 
 
@@ -325,5 +325,5 @@ def test_who_loses_it_is_told_of_the_time_that_they_had(
     move(made, clock, "Mon 10:00", to="ben", week=1)
     after_the_window(worker, clock)
 
-    assert b"Cancelled: appointment on 25 November, 10:00 am" in mailbox.to(ADA)[0].content
+    assert b"No longer yours: appointment on 25 November, 10:00 am" in mailbox.to(ADA)[0].content
     assert b"Booked: appointment on 30 November, 10:00 am" in mailbox.to(BEN)[0].content
