@@ -37,10 +37,10 @@ WHAT_IS_CARRIED_BACK = """UPDATE appointment SET
         WHERE appointment_id = appointment.id AND audience = 'patient'),
     told_sequence = (SELECT sequence FROM told
         WHERE appointment_id = appointment.id AND audience = 'patient')"""
-WHAT_THE_FIRST_SCHEMA_DOES_NOT_KNOW = (
-    "DELETE FROM outbox WHERE kind NOT IN ('confirmed', 'rescheduled', 'cancelled')"
-    " OR occasion <> ''"
-)
+UNKNOWN_TO_THE_FIRST_SCHEMA = """SELECT outbox.id FROM outbox
+    JOIN appointment ON appointment.id = outbox.appointment_id
+    WHERE outbox.kind NOT IN ('confirmed', 'rescheduled', 'cancelled')
+        OR outbox.practitioner_id <> appointment.practitioner_id"""
 
 
 def carry_over() -> None:
@@ -288,7 +288,8 @@ def downgrade() -> None:
         batch_op.drop_column("wants_invitations")
         batch_op.drop_column("version")
 
-    op.execute(WHAT_THE_FIRST_SCHEMA_DOES_NOT_KNOW)
+    for table, key in (("sent_message", "outbox_id"), ("outbox", "id")):
+        op.execute(f"DELETE FROM {table} WHERE {key} IN ({UNKNOWN_TO_THE_FIRST_SCHEMA})")  # noqa: S608 (constants)
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_constraint(
             batch_op.f("fk_outbox_former_id_former_invitation"), type_="foreignkey"

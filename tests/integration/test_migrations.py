@@ -10,6 +10,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import CheckConstraint, Select, Table, insert, inspect, select, text
 
 from booking.app import create_app
+from booking.models import HealthcareService, OwedMessage, ServiceReminder, Told
 from booking.models.base import Base
 from booking.models.database import db, transaction
 from booking.serve import seed_demo
@@ -56,6 +57,23 @@ def test_what_was_stored_can_be_stored_again_after_down_and_up() -> None:
     assert everything() == before
     assert sum(len(rows) for rows in before.values()) > 100
     assert all(before[name] for name in ("occupancy", "outbox", "sent_message", "staff_user"))
+
+
+@pytest.mark.usefixtures("demo")
+def test_who_was_told_what_survives_the_step_from_the_first_schema_and_back() -> None:
+    query = select(Told.appointment_id, Told.audience, Told.practitioner_id, Told.sequence)
+    before = {tuple(row) for row in db.session.execute(query)}
+    db.session.remove()
+
+    downgrade(revision="0001")
+    upgrade()
+
+    assert {tuple(row) for row in db.session.execute(query)} == before
+    assert {audience for _, audience, _, _ in before} == {"patient", "practitioner", "staff"}
+    services = set(db.session.scalars(select(ServiceReminder.service_id)))
+    assert services == set(db.session.scalars(select(HealthcareService.id)))
+    for_whom = select(OwedMessage.practitioner_id).where(OwedMessage.audience == "practitioner")
+    assert None not in db.session.scalars(for_whom).all()
 
 
 @pytest.mark.usefixtures("demo")
