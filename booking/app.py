@@ -12,16 +12,31 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from booking import cli, logs
 from booking.messages.mail import Renderer
 from booking.messages.transports import Transport, transport_from_url
-from booking.models.database import db, install_engine_hooks
+from booking.models.database import PATIENCE, db, install_engine_hooks
 from booking.services.appointments import House
 from booking.services.links import Keys
 from booking.settings import Settings
-from booking.web import api, errors, filters, gate, ops, patient, public, signin, staff
+from booking.web import (
+    answers,
+    api,
+    calendars,
+    errors,
+    feeds,
+    filters,
+    gate,
+    inbound,
+    ops,
+    patient,
+    public,
+    signin,
+    staff,
+)
 from booking.web.limits import limiter
 from booking.web.state import Booking
 
 ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
+SPARE_CONNECTIONS = 4
 
 
 def utc_now() -> datetime:
@@ -68,10 +83,11 @@ def create_app(
     Babel(app)
     limiter.init_app(app)
     signin.install(app)
-    for module in (public, patient, api, staff, ops):
+    for module in (public, patient, api, inbound, feeds, staff, answers, calendars, ops):
         app.register_blueprint(module.bp)
-    signin.csrf.exempt(api.bp)  # it reads no cookie
-    for view in (public.book, patient.cancel, patient.reschedule):
+    for module in (api, inbound):
+        signin.csrf.exempt(module.bp)  # they read no cookie
+    for view in (public.book, patient.cancel, patient.keep, patient.reschedule):
         # Their forms check the token themselves, so that an expired one loses nothing typed.
         signin.csrf.exempt(view)
     cli.install(app)
@@ -82,11 +98,14 @@ def create_app(
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:
+    sqlite = settings.sqlite_path is not None
     return {
         "hide_parameters": True,
-        "pool_pre_ping": settings.sqlite_path is None,
+        "pool_pre_ping": not sqlite,
+        "pool_timeout": PATIENCE,
+        "connect_args": {} if sqlite else {"connect_timeout": int(PATIENCE)},
         "pool_size": settings.web_threads,  # a thread never waits for a connection
-        "max_overflow": 4,
+        "max_overflow": SPARE_CONNECTIONS,
     }
 
 

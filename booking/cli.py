@@ -1,6 +1,7 @@
 """Commands, each a thin layer over one use case."""
 
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from flask_security.utils import hash_password
 
 from booking import serve
 from booking import worker as delivery
+from booking.messages.incoming import understand
 from booking.models.database import transaction
 from booking.services.accounts import SHORTEST_PASSWORD, AccountExists, create_user
 from booking.services.clinic_file import (
@@ -18,11 +20,13 @@ from booking.services.clinic_file import (
     read_clinic_file,
     store_clinic,
 )
+from booking.services.replies import receive
 
 
 def install(app: Flask) -> None:
     """Put our commands beside Flask's own."""
-    for command in (serve_command, worker_command, load_clinic, create_user_command, seed_demo):
+    commands = (serve_command, worker_command, load_clinic, create_user_command, seed_demo, replies)
+    for command in commands:
         app.cli.add_command(command)
 
 
@@ -70,6 +74,39 @@ def create_user_command(email: str, password: str) -> None:
     except AccountExists:
         raise click.ClickException("That address has an account already.") from None
     click.echo(f"{email} can sign in.")
+
+
+@click.group("replies")
+def replies() -> None:
+    """Mails that came in: answers of calendars, bounces, messages."""
+
+
+@replies.command("read")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def read_replies(paths: tuple[Path, ...]) -> None:
+    """Take in mails from PATHS: .eml files, folders of them, Maildirs."""
+    state = _app().extensions["booking"]
+    verdicts: Counter[str] = Counter()
+    for path in (each for given in paths for each in _mails_in(given)):
+        raw = path.read_bytes()
+        incoming = understand(raw)
+        with transaction() as session:
+            mail = receive(session, incoming, raw, state.house, now=state.clock())
+            line = f"{mail.matter} {mail.verdict}"
+        click.echo(line)
+        verdicts[line] += 1
+    click.echo(f"{verdicts.total()} mails read.")
+
+
+def _mails_in(path: Path) -> list[Path]:
+    """The file itself, or the mails of a folder in the order of their names."""
+    if path.is_file():
+        return [path]
+    maildir = [each for each in (path / "new", path / "cur") if each.is_dir()]
+    found = [each for folder in maildir for each in folder.iterdir() if each.is_file()]
+    if not maildir:
+        found = [each for each in path.rglob("*") if each.suffix.lower() == ".eml"]
+    return sorted(found, key=lambda each: each.name)
 
 
 @click.command("seed-demo")

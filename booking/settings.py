@@ -1,7 +1,8 @@
 """Settings: read once from the environment, checked at the start, never changed after."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -10,10 +11,12 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from booking.messages.mailbox import MailboxAddress
 from booking.messages.transports import transport_from_url
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SHORTEST_SECRET = 32
+HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
 DRIVERS = ("sqlite", "postgresql+psycopg")
 
 
@@ -40,6 +43,10 @@ class Settings:
     proxies: int = 0
     undo: timedelta = timedelta(seconds=120)
     rate_limits: bool = True
+    mail_tags: bool = False
+    reply_imap_url: str | None = field(default=None, repr=False)
+    inbound_key: str | None = field(default=None, repr=False)
+    calendar_hosts: tuple[str, ...] = ()
     demo: bool = False
 
     @classmethod
@@ -62,7 +69,7 @@ class Settings:
             database_url=_database(
                 read.text("DATABASE_URL", _demo(demo, "sqlite:///instance/booking.db"))
             ),
-            secret_key=_secret(read.text("SECRET_KEY")),
+            secret_key=_secret("SECRET_KEY", read.text("SECRET_KEY")),
             base_url=_base_url(read.text("BASE_URL", _demo(demo, f"http://127.0.0.1:{port}"))),
             smtp_url=_smtp(read.text("SMTP_URL", _demo(demo, "maildir:instance/mail"))),
             mail_from=_address(read.text("MAIL_FROM", _demo(demo, "appointments@clinic.example"))),
@@ -75,6 +82,10 @@ class Settings:
                 seconds=read.number("UNDO_SECONDS", 0 if demo else 120, least=0, most=3600)
             ),
             rate_limits=rate_limits,
+            mail_tags=read.flag("MAIL_TAGS", default=False),
+            reply_imap_url=_mailbox(read.text("REPLY_IMAP_URL", "")),
+            inbound_key=_inbound_key(read.text("INBOUND_KEY", "")),
+            calendar_hosts=_hosts(read.text("CALENDAR_HOSTS", "")),
             demo=demo,
         )
 
@@ -158,10 +169,14 @@ def _database(text: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _secret(key: str) -> str:
+def _secret(name: str, key: str) -> str:
     if len(key) < SHORTEST_SECRET or len(set(key)) < 10:
-        _refuse("SECRET_KEY", f"must be at least {SHORTEST_SECRET} random characters")
+        _refuse(name, f"must be at least {SHORTEST_SECRET} random characters")
     return key
+
+
+def _inbound_key(key: str) -> str | None:
+    return _secret("INBOUND_KEY", key) if key else None
 
 
 def _base_url(url: str) -> str:
@@ -184,6 +199,23 @@ def _smtp(url: str) -> str:
     except ValueError as error:
         _refuse("SMTP_URL", f"is wrong: {str(error).rstrip('.')}")
     return url
+
+
+def _mailbox(url: str) -> str | None:
+    try:
+        if url:
+            MailboxAddress.from_url(url)
+    except ValueError as error:
+        _refuse("REPLY_IMAP_URL", f"is wrong: {str(error).rstrip('.')}")
+    return url or None
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Names, each with or without a port, as the addresses of calendars have them."""
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not all(HOST.fullmatch(name) for name in names):
+        _refuse("CALENDAR_HOSTS", "must be host names such as files.clinic.example or host:8443")
+    return names
 
 
 def _address(address: str) -> str:

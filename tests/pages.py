@@ -326,6 +326,8 @@ def _origins(page: Page) -> Iterator[str]:
 
 
 def _leads(link: Any) -> Iterator[str]:
+    if link.scheme == "webcal" and link.hostname == "127.0.0.1":
+        return  # our own feed, for the calendar app that answers to that scheme
     if link.scheme not in ("", "http", "https", "tel", "mailto"):
         yield f"a link of scheme {link.scheme}"
     if link.netloc and link.hostname not in OUTGOING:

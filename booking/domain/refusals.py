@@ -49,3 +49,9 @@ class UnknownAppointment(Refusal):
     """No appointment answers to this token."""
 
     code = "not_found"
+
+
+class UnknownMail(Refusal):
+    """No received mail has this number."""
+
+    code = "not_found"

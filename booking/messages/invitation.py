@@ -73,8 +73,8 @@ def _event(
     clinic: ClinicFacts, appointment: AppointmentFacts, *, stamp: datetime, cancelled: bool
 ) -> Event:
     """What all messages to a patient say alike."""
-    event = _outline(appointment, stamp)
-    event.add("organizer", _organizer(clinic))
+    event = outline(appointment, stamp)
+    event.add("organizer", organizer(clinic))
     event.add("summary", one_line(appointment.title))
     event.add("description", _description(clinic, appointment, cancelled=cancelled))
     event.add("location", _location(appointment))
@@ -92,8 +92,8 @@ def _practitioner_event(
     clinic: ClinicFacts, facts: StaffEventFacts, address: str, stamp: datetime
 ) -> Event:
     """No answer is asked for: who is needed at work is asked elsewhere."""
-    event = _outline(facts, stamp)
-    event.add("organizer", _organizer(clinic))
+    event = outline(facts, stamp)
+    event.add("organizer", organizer(clinic))
     event.add("attendee", _invited(address, "NEEDS-ACTION", rsvp=False))
     event.add("summary", one_line(facts.title))
     event.add("description", web_address(facts.staff_url))
@@ -106,7 +106,7 @@ def _practitioner_event(
     return event
 
 
-def _outline(facts: AppointmentFacts | StaffEventFacts, stamp: datetime) -> Event:
+def outline(facts: AppointmentFacts | StaffEventFacts, stamp: datetime) -> Event:
     """Which event, of which revision, when (RFC 5545 §3.6.1)."""
     event = Event()
     event.add("uid", one_line(facts.uid))
@@ -126,11 +126,11 @@ def _utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
-def _organizer(clinic: ClinicFacts) -> vCalAddress:
+def organizer(clinic: ClinicFacts) -> vCalAddress:
     """The clinic's mailbox, the same in every message of one UID (RFC 5545 §3.8.4.3)."""
-    organizer = _mailto(clinic.address_of_mail)
-    organizer.params["CN"] = vText(one_line(clinic.name.translate(_UNFIT_FOR_A_NAME)))
-    return organizer
+    mailbox = _mailto(clinic.address_of_mail)
+    mailbox.params["CN"] = vText(one_line(clinic.name.translate(_UNFIT_FOR_A_NAME)))
+    return mailbox
 
 
 def _attendee(appointment: AppointmentFacts) -> vCalAddress:

@@ -60,7 +60,7 @@ class SmtpTransport:
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         if bool(user) != bool(password):
             raise ValueError("must give a user and a password, or neither.")
-        if user and security == "none" and not _is_loopback(host):
+        if user and security == "none" and not is_loopback(host):
             raise ValueError(
                 "would send the password unencrypted: use smtp+starttls:// or smtps://."
             )
@@ -262,7 +262,8 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine, so that nothing travels."""
     if host == "localhost":
         return True
     try:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -112,12 +112,31 @@ def occupy(session: Session, appointment: Appointment, service: HealthcareServic
         if "occupancy_overlap" not in str(error.orig):
             raise
         raise SlotTaken from error
+    mark_changed(session, appointment)
 
 
 def release(session: Session, appointment: Appointment) -> None:
-    for row in session.scalars(select(Occupancy).where(Occupancy.appointment_id == appointment.id)):
-        session.delete(row)
-    session.flush()
+    """Free the time that it took, where it took it: who holds it now may be another."""
+    freed = session.scalars(
+        delete(Occupancy)
+        .where(Occupancy.appointment_id == appointment.id)
+        .returning(Occupancy.resource_id)
+    ).all()
+    _raise_versions(session, freed)
+
+
+def mark_changed(session: Session, appointment: Appointment) -> None:
+    """Let whoever is subscribed to what it takes read it anew.
+
+    Owed with every change of an appointment that a feed shows, in the same transaction, once what
+    it takes is locked.
+    """
+    _raise_versions(session, list(filter(None, (appointment.practitioner_id, appointment.room_id))))
+
+
+def _raise_versions(session: Session, resources: Sequence[int]) -> None:
+    raised = update(Resource).where(Resource.id.in_(resources)).values(version=Resource.version + 1)
+    session.execute(raised)
 
 
 def _fairest(session: Session, clinic: Clinic, free: Sequence[int], start: datetime) -> int:

@@ -24,7 +24,14 @@ from booking.models import (
     Kind,
     Told,
 )
-from booking.services.allocation import asked_for, choose, lock_service, occupy, release
+from booking.services.allocation import (
+    asked_for,
+    choose,
+    lock_service,
+    mark_changed,
+    occupy,
+    release,
+)
 from booking.services.links import NONCE_BYTES, Keys, new_reference, renew_link, token_digest
 from booking.services.owing import (
     may_have_reached,
@@ -106,8 +113,7 @@ def reschedule_appointment(
         WrongState: if it is not booked any more.
         TooLate: if a patient asks within the cut-off.
     """
-    service = lock_service(session, appointment.service.slug, staff=True)
-    lock(session, appointment)
+    service = lock(session, appointment)
     after(appointment.status, Verb.RESCHEDULE)
     _check_cutoff(appointment, service, actor, now)
     if start == appointment.start_at and practitioner in (None, appointment.practitioner.slug):
@@ -181,6 +187,8 @@ def note_attendance(
         occupy(session, appointment, appointment.service)
     elif held and appointment.status not in OCCUPYING:
         release(session, appointment)
+    else:
+        mark_changed(session, appointment)
     appointment.updated_at = now
     record(session, appointment, verb, actor, now)
     return appointment
@@ -216,6 +224,7 @@ def correct_address(
     appointment.link_version += 1
     renew_link(appointment, house.keys)
     _change(session, appointment, now)
+    mark_changed(session, appointment)
     record(session, appointment, "readdress", actor, now)
     kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
     owe_patient(session, appointment, kind, now=now, wait=timedelta())
@@ -257,9 +266,15 @@ def patient_may_change(appointment: Appointment, *, now: datetime) -> bool:
     )
 
 
-def lock(session: Session, appointment: Appointment) -> None:
-    """Let no other change of it come in between until this transaction ends."""
+def lock(session: Session, appointment: Appointment) -> HealthcareService:
+    """Let no other change of it come in between until this transaction ends; gives its service.
+
+    What it may take is locked before it, as in a booking: two that want both never wait for each
+    other.
+    """
+    service = lock_service(session, appointment.service.slug, staff=True)
     session.refresh(appointment, with_for_update={"of": Appointment})
+    return service
 
 
 def record(

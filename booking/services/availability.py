@@ -24,7 +24,15 @@ from booking.domain.slots import (
     starts,
 )
 from booking.domain.timeline import Span, Timeline
-from booking.models import Appointment, Clinic, Closure, HealthcareService, Occupancy, OpeningHours
+from booking.models import (
+    Appointment,
+    BusyTime,
+    Clinic,
+    Closure,
+    HealthcareService,
+    Occupancy,
+    OpeningHours,
+)
 
 DAY = timedelta(days=1)
 
@@ -45,6 +53,7 @@ class Diary:
     closed: Mapping[int | None, Sequence[Span]]
     """Closures per resource; under None those of the whole clinic."""
     taken: Mapping[int, Sequence[Span]]
+    """By appointments, buffers included, and by practitioners' own calendars."""
     full_days: Sequence[Span]
     """Days that hold as many appointments of the service as its cap allows."""
 
@@ -147,7 +156,9 @@ def load_diary(
         hours=_hours(session, asked),
         rooms=rooms,
         closed=_closures(session, clinic, resources, bounds),
-        taken=_occupied(session, resources, bounds, ignoring),
+        taken=_merged(
+            _occupied(session, resources, bounds, ignoring), _busy(session, asked, bounds)
+        ),
         full_days=_full_days(session, service, bounds, zone, ignoring),
     )
 
@@ -220,6 +231,27 @@ def _occupied(
     found: dict[int, list[Span]] = {}
     for resource, blocked_from, blocked_until in session.execute(query):
         found.setdefault(resource, []).append(Span(blocked_from, blocked_until))
+    return found
+
+
+def _busy(session: Session, practitioners: list[int], bounds: Span) -> dict[int, list[Span]]:
+    """What practitioners' own calendars say; buffers keep their distance from that too."""
+    query = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at).where(
+        BusyTime.resource_id.in_(practitioners),
+        BusyTime.ends_at > bounds.start,
+        BusyTime.starts_at < bounds.until,
+    )
+    found: dict[int, list[Span]] = {}
+    for resource, starts_at, ends_at in session.execute(query):
+        found.setdefault(resource, []).append(Span(starts_at, ends_at))
+    return found
+
+
+def _merged(*several: Mapping[int, Sequence[Span]]) -> dict[int, list[Span]]:
+    found: dict[int, list[Span]] = {}
+    for spans_of in several:
+        for resource, spans in spans_of.items():
+            found.setdefault(resource, []).extend(spans)
     return found
 
 

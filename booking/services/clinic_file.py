@@ -15,6 +15,7 @@ from booking.domain.public_holidays import public_holidays
 from booking.domain.reminders import DEFAULT
 from booking.models import (
     Clinic,
+    FeedShows,
     HealthcareService,
     Location,
     Mode,
@@ -62,6 +63,7 @@ class ClinicPart(_Part):
     crisis_phone: Annotated[str, Field(max_length=32)]
     exit_url: Annotated[str, Field(pattern="^https://", max_length=300)]
     appointments_per_contact: Annotated[int, Field(ge=1, le=1000)] = 2
+    feed_shows: FeedShows = FeedShows.APPOINTMENT
     proposals_welcome: bool = False
     decline_cancels: bool = False
 

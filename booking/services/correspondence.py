@@ -72,17 +72,12 @@ def facts_of(
 def practitioner_event(
     message: OwedMessage, telling: Telling, *, keys: Keys, base_url: str
 ) -> StaffEventFacts | None:
-    """The event for the practitioner's own calendar, if they want one there.
-
-    It has a UID of its own for each of them: two who share a mailbox do not lose it to one
-    another, and the UID that proves a patient's answer stays with the patient.
-    """
+    """The event for the practitioner's own calendar, if they want one there."""
     practitioner, appointment = message.practitioner, message.appointment
     if practitioner is None or not practitioner.wants_invitations:
         return None
-    name = f"{appointment.uid} {practitioner.id}"
     return StaffEventFacts(
-        uid=str(UUID(bytes=keys.digest("practitioner-event", name.encode())[:16], version=4)),
+        uid=staff_uid(appointment.reference, practitioner.id, keys),
         sequence=appointment.sequence,
         start=telling.start,
         end=telling.start + (appointment.end_at - appointment.start_at),
@@ -93,6 +88,17 @@ def practitioner_event(
         staff_url=staff_url(appointment, base_url),
         cancelled=telling.kind == Kind.CANCELLED,
     )
+
+
+def staff_uid(reference: str, resource: int, keys: Keys) -> str:
+    """The UID of an appointment in calendars of a practitioner or a room.
+
+    Each has its own: two who share a mailbox do not lose it to one another, and the UID that
+    proves a patient's answer stays with the patient. It is made from the reference, since that
+    stays when the patient's address is corrected.
+    """
+    name = f"{reference} {resource}"
+    return str(UUID(bytes=keys.digest("staff-event", name.encode())[:16], version=4))
 
 
 def initials(name: str) -> str:

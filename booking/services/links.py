@@ -36,9 +36,14 @@ class Keys:
         mac = self.digest("patient-link", nonce + version.to_bytes(4, "big"))
         return urlsafe_b64encode(mac).decode().rstrip("=")
 
+    def feed_token(self, nonce: bytes, version: int) -> str:
+        """The 43 characters of a feed's address; a new version ends the one before."""
+        mac = self.digest("feed", nonce + version.to_bytes(4, "big"))
+        return urlsafe_b64encode(mac).decode().rstrip("=")
+
     @cached_property
     def seal(self) -> Fernet:
-        """Encrypts sent mails at rest."""
+        """Encrypts sent mails and addresses of foreign calendars at rest."""
         return Fernet(urlsafe_b64encode(self.digest("sent-message", b"")))
 
 

@@ -7,6 +7,7 @@ from flask import Flask, Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from booking.domain.refusals import (
@@ -17,6 +18,7 @@ from booking.domain.refusals import (
     TooLate,
     TooManyAppointments,
     UnknownAppointment,
+    UnknownMail,
     WrongState,
 )
 from booking.models.database import Busy, db, is_busy
@@ -32,6 +34,7 @@ STATUS_OF: dict[type[Refusal], int] = {
     TooLate: 403,
     NotOffered: 404,
     UnknownAppointment: 404,
+    UnknownMail: 404,
 }
 """The one table from a rule's refusal to HTTP."""
 
@@ -43,6 +46,7 @@ TITLES = {
     "too_late": "It is too late to change this appointment online.",
     "not_offered": "No such service or practitioner can be booked online.",
     "not_found": "There is nothing here.",
+    "bad_signature": "The signature is missing, wrong or too old.",
 }
 RETRY_AFTER = 2
 """Seconds until a busy database is worth another try."""
@@ -63,6 +67,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Busy, _busy)
+    app.register_error_handler(NoConnectionFree, _no_connection)
     app.register_error_handler(OperationalError, _database)
     app.register_error_handler(NoClinic, _no_clinic)
     app.register_error_handler(Exception, _bug)
@@ -98,7 +103,14 @@ def _csrf(_error: CSRFError) -> ResponseReturnValue:
 
 
 def _busy(_error: Busy) -> ResponseReturnValue:
-    answer = _answer(503, "busy")
+    return _later(_answer(503, "busy"))
+
+
+def _no_connection(_error: NoConnectionFree) -> ResponseReturnValue:
+    return _later(_answer(503, "busy", look="clinic" in g))  # looking would be one more to wait
+
+
+def _later(answer: Response) -> Response:
     answer.headers["Retry-After"] = str(RETRY_AFTER)
     return answer
 
@@ -129,11 +141,13 @@ def _where(error: Exception) -> list[str]:
     return found[-8:]
 
 
-def _answer(status: int, code: str) -> Response:
+def _answer(status: int, code: str, *, look: bool = True) -> Response:
+    """The page or problem of an error, without the clinic's words where we may not look."""
     db.session.rollback()
     if request.path.startswith("/api/"):
         return problem(status, code)
-    body = render_template("error.html", status=status, code=code, clinic_known=_clinic_known())
+    known = look and _clinic_known()
+    body = render_template("error.html", status=status, code=code, clinic_known=known)
     return Response(body, status=status, content_type="text/html; charset=utf-8")
 
 

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from booking.models import CalendarKind
+
 LONGEST_ADDRESS = 254
 """RFC 5321 §4.5.3.1.3, less the angle brackets."""
 
@@ -90,6 +92,22 @@ def phone_words(number: str, country: str) -> str:
     home = phonenumbers.region_code_for_number(parsed) == country
     style = phonenumbers.PhoneNumberFormat
     return phonenumbers.format_number(parsed, style.NATIONAL if home else style.INTERNATIONAL)
+
+
+def calendar_name(text: str) -> str:
+    """What staff call a calendar."""
+    name = plain_text(text, longest=100, what="The name")
+    if not name:
+        raise ValueError("Enter a name, so that it can be told from others.")
+    return name
+
+
+def calendar_kind(text: str) -> CalendarKind:
+    """How a calendar is read."""
+    try:
+        return CalendarKind(text)
+    except ValueError:
+        raise ValueError("Choose how the calendar is read.") from None
 
 
 def timezone_name(text: str) -> str:

@@ -30,6 +30,7 @@ VERBS = {
     "book": "Booked",
     "reschedule": "Moved",
     "cancel": "Cancelled",
+    "keep": "Kept",
     "arrive": "Arrived",
     "fulfil": "Seen",
     "miss": "Did not come",
@@ -43,6 +44,24 @@ KINDS = {
     "declined": "Question whether to keep it",
     "unchanged": "Answer to a proposal",
     "withdrawn": "Invitation withdrawn",
+}
+VERDICTS = {
+    "applied": "Noted",
+    "proposed": "For staff to decide",
+    "repeated": "Said before",
+    "superseded": "A later answer counts",
+    "older": "About an earlier time",
+    "over": "The appointment was over",
+    "no_answer": "Says neither yes nor no",
+    "delegated": "Passed on to somebody else",
+    "former": "Sent to a former address",
+    "party_crasher": "Not from who was invited",
+    "unknown": "Names nothing of ours",
+    "bounced": "Not reached",
+    "not_failed": "Delayed or delivered",
+    "automatic": "Automatic",
+    "message": "For staff to read",
+    "unreadable": "For staff to look at",
 }
 AUDIENCES = {
     "patient": "to the patient",
@@ -85,6 +104,7 @@ def install(app: Flask) -> None:
         ANSWERS=ANSWERS,
         VERBS=VERBS,
         KINDS=KINDS,
+        VERDICTS=VERDICTS,
         AUDIENCES=AUDIENCES,
         STATES=STATES,
     )

@@ -1,6 +1,6 @@
 """The forms: they check shape and end in a request; they never query and never act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
@@ -10,6 +10,10 @@ from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import StopValidation, ValidationError
 from wtforms.widgets import HiddenInput, TextArea
 
+from booking.messages.foreign.address import address_of
+from booking.messages.foreign.faults import CalendarFault
+from booking.models import CalendarKind
+from booking.services.busy import NewCalendar
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
 
@@ -136,6 +140,29 @@ class AddressForm(Form):
     """Where the patient is written to from now on."""
 
     email = Checked("Email address", [checked(fields.email_address)])
+
+
+class CalendarForm(Form):
+    """A calendar of a practitioner's own that is to be read."""
+
+    name = Checked("Name", [checked(fields.calendar_name)])
+    kind = Checked("How it is read", [checked(fields.calendar_kind)], default=CalendarKind.ICS)
+    address = Checked("Address")
+
+    def __init__(self, *, hosts: Collection[str]) -> None:
+        super().__init__()
+        self._hosts = hosts
+
+    def validate_address(self, field: Checked) -> None:
+        """Its shape; whether a calendar is there is found out by reading it."""
+        try:
+            address_of(field.data or "", hosts=self._hosts)
+        except CalendarFault as fault:
+            raise ValidationError(fault.text) from None
+
+    def calendar(self) -> NewCalendar:
+        """The calendar asked for, once the form is valid."""
+        return NewCalendar(self.kind.checked, self.name.checked, (self.address.data or "").strip())
 
 
 class ButtonForm(Form):

@@ -29,6 +29,8 @@ PUBLIC = frozenset(
         "api.reschedule",
         "api.services",
         "api.slots",
+        "feeds.feed",
+        "inbound.replies",
         "ops.healthz",
         "ops.readyz",
         "ops.robots",
@@ -36,6 +38,8 @@ PUBLIC = frozenset(
         "patient.cancel",
         "patient.cancel_form",
         "patient.invite",
+        "patient.keep",
+        "patient.keep_form",
         "patient.reschedule",
         "patient.reschedule_times",
         "public.book",
@@ -52,6 +56,11 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+KEPT = {
+    "static": "public, max-age=31536000, immutable",
+    "feeds.feed": "private, max-age=0, must-revalidate",
+}
+"""Answers that a browser or a calendar app may keep; every other one is forgotten at once."""
 SESSION_KEY, SEEN_AT = "staff_session", "seen_at"
 
 
@@ -128,10 +137,9 @@ def _headers(response: Response) -> Response:
     headers["X-Request-Id"] = g.get("request_id", "")
     if booking().settings.secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint == "static" and response.status_code < 400:
-        headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    else:
-        headers["Cache-Control"] = "no-store"
+    kept = KEPT.get(request.endpoint or "") if response.status_code < 400 else None
+    headers["Cache-Control"] = kept or "no-store"
+    if not (kept and request.endpoint == "static"):
         headers["X-Robots-Tag"] = "noindex" if _is_private() else "index"
     return response
 

@@ -1,4 +1,4 @@
-"""The patient's own page of an appointment: see it, move it, cancel it, put it in a calendar.
+"""The patient's own page of an appointment: see, move, cancel or keep it, put it in a calendar.
 
 A link from the mail opens it. Looking changes nothing, since mail scanners look too.
 """
@@ -18,8 +18,9 @@ from booking.services.appointments import (
     reschedule_appointment,
 )
 from booking.services.correspondence import appointment_facts, clinic_facts
+from booking.services.inbox import check_keepable, keep_appointment
 from booking.web.errors import note_guard
-from booking.web.forms import CancelForm, RescheduleForm
+from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
 from booking.web.limits import limit_bookings
 from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
@@ -116,6 +117,23 @@ def cancel(token: str) -> ResponseReturnValue:
     return redirect(url_for(".appointment", token=token), 303)
 
 
+@bp.get("/keep")
+def keep_form(token: str) -> ResponseReturnValue:
+    """The question whether it is kept, for whose calendar said no."""
+    return _keep_page(token, ButtonForm())
+
+
+@bp.post("/keep")
+def keep(token: str) -> ResponseReturnValue:
+    """Keep it: 303 to its page."""
+    form = ButtonForm()
+    if not form.validate_on_submit():
+        return _keep_page(token, form), 422
+    with transaction() as session:
+        keep_appointment(session, appointment_by_token(session, token), now=now())
+    return redirect(url_for(".appointment", token=token, kept=1), 303)
+
+
 def _changeable(token: str) -> Appointment:
     """The appointment, while its patient may change it.
 
@@ -127,6 +145,18 @@ def _changeable(token: str) -> Appointment:
     if not patient_may_change(found, now=now()):
         raise TooLate
     return found
+
+
+def _keep_page(token: str, form: ButtonForm) -> str:
+    found = appointment_by_token(db.session(), token)
+    check_keepable(found, now=now())
+    return render_template(
+        "patient/keep.html",
+        appointment=found,
+        token=token,
+        form=form,
+        may_change=patient_may_change(found, now=now()),
+    )
 
 
 def _cancel_page(token: str, form: CancelForm) -> str:

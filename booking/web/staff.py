@@ -14,7 +14,7 @@ from booking.domain.lifecycle import Verb
 from booking.domain.refusals import SlotTaken, WrongState
 from booking.models import Appointment
 from booking.models.database import db, transaction
-from booking.services import agenda
+from booking.services import agenda, busy, inbox
 from booking.services.appointments import (
     appointment_by_reference,
     cancel_appointment,
@@ -57,6 +57,9 @@ def upcoming() -> ResponseReturnValue:
         not_reached=agenda.not_reached(session),
         waiting_since=agenda.waiting_since(session, now=now()),
         relay=agenda.relay_trouble(session),
+        mail_waiting=inbox.waiting(session, now=now()),
+        mailbox_trouble=inbox.mailbox_trouble(session, now=now()),
+        calendars_failing=busy.failing(session, now=now()),
         button=ButtonForm(),
     )
 
@@ -71,6 +74,7 @@ def appointment(reference: str) -> ResponseReturnValue:
         appointment=found,
         history=agenda.history(session, found),
         messages=agenda.messages(session, found),
+        mails=inbox.received(session, found, booking().house),
         button=ButtonForm(),
     )
 

@@ -13,9 +13,12 @@ from typing import Protocol
 import structlog
 from flask import Flask
 
+from booking.messages.mailbox import MailboxAddress
 from booking.models.database import db
 from booking.services import outbox
+from booking.worker.calendars import CalendarReader
 from booking.worker.delivery import Worker
+from booking.worker.replies import ReplyReader
 
 log = structlog.get_logger("worker")
 
@@ -40,6 +43,7 @@ def worker_of(app: Flask, holder: str | None = None) -> Worker:
         keys=state.house.keys,
         base_url=state.settings.base_url,
         mail_from=state.settings.mail_from,
+        tagged=state.settings.mail_tags,
         clock=state.clock,
         holder=holder or outbox.new_holder(),
     )
@@ -47,7 +51,20 @@ def worker_of(app: Flask, holder: str | None = None) -> Worker:
 
 def readers_of(app: Flask) -> list[Reader]:
     """What this installation reads from outside."""
-    return []
+    state = app.extensions["booking"]
+    readers: list[Reader] = []
+    if state.settings.reply_imap_url:
+        mailbox = MailboxAddress.from_url(state.settings.reply_imap_url)
+        readers.append(ReplyReader(mailbox=mailbox, house=state.house, clock=state.clock))
+    readers.append(
+        CalendarReader(
+            keys=state.house.keys,
+            our_address=state.settings.mail_from,
+            hosts=state.settings.calendar_hosts,
+            clock=state.clock,
+        )
+    )
+    return readers
 
 
 def run(app: Flask, holder: str | None = None) -> None:

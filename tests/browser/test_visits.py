@@ -41,6 +41,7 @@ def book(page: Page) -> None:
 
 def tab_to(page: Page, words: str) -> None:
     """Walk on with the tab key to what says these words; the way is visible at each step."""
+    page.wait_for_load_state()  # the stylesheet too: without it nothing is out of sight
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
         text, visible = page.evaluate(FOCUSED)

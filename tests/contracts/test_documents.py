@@ -58,7 +58,10 @@ def test_every_route_of_the_api_is_documented(sqlite_app: Flask) -> None:
     text = unescape(API.read_text(encoding="utf-8"))
 
     for rule in sqlite_app.url_map.iter_rules():
-        if rule.endpoint.partition(".")[0] in ("api", "ops") and "robots" not in rule.endpoint:
+        if (
+            rule.endpoint.partition(".")[0] in ("api", "inbound", "ops")
+            and "robots" not in rule.endpoint
+        ):
             verb = "POST" if "POST" in (rule.methods or ()) else "GET"
             assert f"{verb} {rule.rule}" in text, f"{verb} {rule.rule}"
 

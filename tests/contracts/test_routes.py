@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from booking.web import gate
+from tests.answers import a_mail, take_in
 from tests.builders import Mailbox
 from tests.visits import (
     COUNTERS,
@@ -31,6 +32,8 @@ PUBLIC = {
     "api.reschedule",
     "api.services",
     "api.slots",
+    "inbound.replies",
+    "feeds.feed",
     "ops.healthz",
     "ops.readyz",
     "ops.robots",
@@ -38,6 +41,8 @@ PUBLIC = {
     "patient.cancel",
     "patient.cancel_form",
     "patient.invite",
+    "patient.keep",
+    "patient.keep_form",
     "patient.reschedule",
     "patient.reschedule_times",
     "public.book",
@@ -49,6 +54,17 @@ PUBLIC = {
 }
 """Frozen: whoever opens a page to the public says so here as well."""
 STAFFS_OWN = {
+    "answers.accept",
+    "answers.decline",
+    "answers.done",
+    "answers.show",
+    "calendars.add",
+    "calendars.add_form",
+    "calendars.check",
+    "calendars.end",
+    "calendars.page",
+    "calendars.remove",
+    "calendars.renew",
     "security.logout",
     "security.static",
     "staff.appointment",
@@ -75,6 +91,8 @@ def addresses(app: Flask, link: str, reference: str) -> Iterator[tuple[Rule, str
         "filename": "style.css",
         "verb": "arrive",
         "message": "1",
+        "mail": "1",
+        "calendar": "1",
     }
     for rule in app.url_map.iter_rules():
         yield rule, re.sub(r"<(?:[^<]*:)?(\w+)>", lambda found: values[found[1]], rule.rule)
@@ -92,6 +110,7 @@ def verbs_of(everywhere: list[tuple[Rule, str]]) -> dict[str, set[str]]:
 def everywhere(sqlite_app: Flask) -> list[tuple[Rule, str]]:
     """Every address of the app, each with something behind it."""
     link = a_link("Tue 09:00")
+    take_in(a_mail())
     return list(addresses(sqlite_app, link, the_appointment().reference))
 
 
@@ -157,7 +176,11 @@ def test_a_mail_scanner_that_opens_every_link_changes_nothing(
     assert mailbox.mails
     before = rows(besides=COUNTERS)
 
-    for page in (link, f"{link}/reschedule", f"{link}/cancel", "/services/visit"):
+    for page in (
+        link,
+        *(f"{link}/{each}" for each in ("reschedule", "cancel", "keep")),
+        "/services/visit",
+    ):
         for address in get(client, page).links():
             for _ in range(5):
                 assert client.get(address).status_code < 500, address
@@ -177,7 +200,7 @@ def test_what_changes_something_refuses_a_request_without_our_token(
         if "POST" not in (rule.methods or ()):
             continue
         answer = client.post(path, data={"start": "2026-11-24T15:00:00Z", "name": "Eve"})
-        expected = {"api": 415, "public": 422, "patient": 422}
+        expected = {"api": 415, "inbound": 404, "public": 422, "patient": 422}
         blueprint = rule.endpoint.partition(".")[0]
         assert answer.status_code == expected.get(blueprint, 400), path
 

@@ -58,6 +58,11 @@ FAULTS = {
         "services.visit: no location moon",
     ),
     "a place missing": ('location = "main"', "", "services.visit: a service in person needs"),
+    "a feed that shows names": (
+        'country = "US"',
+        'country = "US"\nfeed_shows = "names"',
+        "clinic.feed_shows",
+    ),
     "a room nowhere": (
         'name = "Blue room"',
         'name = "Blue"\nlocation = "moon"',

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 
 import psycopg
@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy import create_engine, func, select, text
 from werkzeug.test import TestResponse
 
+from booking.app import SPARE_CONNECTIONS
 from booking.models import Appointment, Occupancy, OwedMessage
 from booking.models.database import PATIENCE, Busy, db, transaction
 from tests.builders import Clock, Mailbox, an_appointment, at
@@ -26,6 +27,7 @@ HELD = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "SELECT id FROM resource ORDER BY id FOR UPDATE",
 }
+WEB_THREADS = 16
 BACK_WITHIN = 5.0
 ARRIVALS = [("first", 0.0), ("second", 1.0), ("third", 2.0), ("last", 2.0)]
 """Who comes while another waits must not begin to wait all over again when that one gives up."""
@@ -187,3 +189,14 @@ def counts() -> dict[type, int | None]:
         each: db.session.scalar(select(func.count()).select_from(each))
         for each in (Appointment, Occupancy, OwedMessage)
     }
+
+
+def test_without_a_free_connection_one_is_told_to_come_again(sqlite_app: Flask) -> None:
+    db.session.remove()
+    with ExitStack() as all_taken:
+        for _ in range(WEB_THREADS + SPARE_CONNECTIONS):
+            all_taken.enter_context(db.engine.connect())
+        answer = sqlite_app.test_client().get("/services/visit")
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0

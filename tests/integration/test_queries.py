@@ -88,9 +88,11 @@ PUBLIC: dict[str, tuple[Visit, int]] = {
     "two days of slots": (two_days_by_api, 8),
     "sixty days of slots": (sixty_days_by_api, 8),
 }
+# Each look at the free times reads practitioners' own calendars once, and each change of what an
+# appointment takes raises the version of their feeds; reminders are owed along with the rest.
 EVERYTHING = PUBLIC | {
-    "a booking": (a_booking, 16),
-    "a booking and a move": (a_move, 32),
+    "a booking": (a_booking, 23),
+    "a booking and a move": (a_move, 44),
     "a claim of the worker": (a_claim, 1),
 }
 

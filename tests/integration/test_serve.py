@@ -147,6 +147,8 @@ WRONG = [
     ("BOOKING_DATABASE_URL", "postgresql+psycopg://host:port/booking"),
     ("BOOKING_SECRET_KEY_FILE", "/nowhere/key"),
     ("BOOKING_WEB_WORKERS", "0"),
+    ("BOOKING_CALENDAR_HOSTS", "https://files.clinic.example/"),
+    ("BOOKING_CALENDAR_HOSTS", "*"),
 ]
 
 

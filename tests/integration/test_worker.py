@@ -23,7 +23,8 @@ from booking.models import Appointment, OwedMessage
 from booking.models.database import PATIENCE, db, transaction
 from booking.services.appointments import cancel_appointment, reschedule_appointment
 from booking.services.links import token_of
-from booking.worker import Worker, worker_of
+from booking.worker import worker_of
+from booking.worker.delivery import Worker
 from tests import builders
 from tests.builders import HOUSE, NOW, Clock, Mailbox, an_appointment, at
 from tests.conftest import settings_for

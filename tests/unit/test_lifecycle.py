@@ -65,7 +65,7 @@ def test_answers_are_spelled_as_calendars_spell_them() -> None:
     }
 
 
-def test_every_refusal_has_a_code_of_its_own() -> None:
+def test_every_refusal_has_a_code_that_stays() -> None:
     codes = {each.__name__: each.code for each in Refusal.__subclasses__()}
 
     assert codes == {
@@ -76,5 +76,6 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
         "TooManyAppointments": "too_many_appointments",
         "KeyReused": "key_reused",
         "UnknownAppointment": "not_found",
+        "UnknownMail": "not_found",
     }
     assert refusals.Refusal.code == "refused"

@@ -14,6 +14,7 @@ from icalendar import Calendar
 
 from booking.messages.facts import NoticeFacts
 from booking.messages.mail import NOTICE_KINDS, PATIENT_KINDS, Mail, Renderer, new_message_id
+from tests.readings import event
 from tests.unit.test_invitation import STAMP, UID, a_clinic, an_appointment
 
 RENDERER = Renderer(Path(__file__).parents[2] / "templates")
@@ -155,8 +156,7 @@ def test_a_tagged_mail_names_itself_where_it_comes_back_to() -> None:
     assert mail.sender == tagged
     assert header(mail, "Reply-To") == tagged
     assert header(mail, "From") == '"Elm Street Clinic" <hello@clinic.example>'
-    event = Calendar.from_ical(list(parsed(mail).walk())[-1].get_payload(decode=True))
-    assert event.walk("VEVENT")[0]["ORGANIZER"] == "mailto:hello@clinic.example"
+    assert event(mail)["ORGANIZER"] == "mailto:hello@clinic.example"
 
 
 @pytest.mark.parametrize(
