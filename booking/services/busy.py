@@ -109,24 +109,7 @@ def claim_due(
     if calendar is None:
         return None
     calendar.next_check_at = now + LEASE
-    clinic = session.get_one(Clinic, 1)
-    same_day = calendar.fetched_at is not None and (
-        calendar.fetched_at.astimezone(clinic.zone).date() == now.astimezone(clinic.zone).date()
-    )
-    since = now - DAY
-    question = Question(
-        kind=CalendarKind(calendar.kind).value,
-        address=address_in(calendar, keys) or "",
-        # Once a day the whole is asked for, since the days that we look at move on.
-        etag=calendar.etag if same_day else "",
-        last_modified=calendar.last_modified if same_day else "",
-        since=since,
-        until=now + _horizon(session) + 2 * DAY,
-        timezone=clinic.timezone,
-        ours=_ours(session, calendar.resource_id, keys, since=since - DAY),
-        our_address=our_address,
-        hosts=tuple(hosts),
-    )
+    question = _question(session, calendar, keys, our_address=our_address, hosts=hosts, now=now)
     return Claimed(calendar.id, question)
 
 
@@ -193,6 +176,35 @@ def address_in(calendar: BusyCalendar, keys: Keys) -> str | None:
 def host_of(calendar: BusyCalendar, keys: Keys) -> str:
     """All of its address that is shown again; empty once it cannot be unsealed."""
     return urlsplit(address_in(calendar, keys) or "").hostname or ""
+
+
+def _question(
+    session: Session,
+    calendar: BusyCalendar,
+    keys: Keys,
+    *,
+    our_address: str,
+    hosts: Collection[str],
+    now: datetime,
+) -> Question:
+    """What is asked of a calendar; the whole once a day, since the days asked for move on."""
+    clinic = session.get_one(Clinic, 1)
+    same_day = calendar.fetched_at is not None and (
+        calendar.fetched_at.astimezone(clinic.zone).date() == now.astimezone(clinic.zone).date()
+    )
+    since = now - DAY
+    return Question(
+        kind=CalendarKind(calendar.kind).value,
+        address=address_in(calendar, keys) or "",
+        etag=calendar.etag if same_day else "",
+        last_modified=calendar.last_modified if same_day else "",
+        since=since,
+        until=now + _horizon(session) + 2 * DAY,
+        timezone=clinic.timezone,
+        ours=_ours(session, calendar.resource_id, keys, since=since - DAY),
+        our_address=our_address,
+        hosts=tuple(hosts),
+    )
 
 
 def _horizon(session: Session) -> timedelta:

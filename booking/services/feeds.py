@@ -23,7 +23,7 @@ from booking.models import (
     Resource,
     ResourceKind,
 )
-from booking.services.correspondence import clinic_facts, initials, staff_uid, staff_url
+from booking.services.correspondence import clinic_facts, initials, staff_url
 from booking.services.links import NONCE_BYTES, Keys, token_digest
 
 PAST = timedelta(days=30)
@@ -159,7 +159,7 @@ def _events(
 ) -> Iterator[StaffEventFacts]:
     for each in appointments:
         yield StaffEventFacts(
-            uid=staff_uid(each.reference, view.feed.resource_id, view.keys),
+            uid=each.uid,
             sequence=each.sequence,
             start=each.start_at,
             end=each.end_at,

@@ -94,9 +94,15 @@ def test_it_holds_nothing_of_the_patient(client: FlaskClient) -> None:
     text = client.get(subscribe()).get_data(as_text=True)
     known = the_appointment()
 
-    for secret in ("Sam", "Rivers", "sam@mail", "555", "consultation", known.uid):
+    for secret in ("Sam", "Rivers", "sam@mail", "555", "consultation"):
         assert secret not in text
     assert f"/staff/appointments/{known.reference}" in text.replace("\r\n ", "")
+
+
+def test_an_event_has_the_name_of_the_patients_own(client: FlaskClient) -> None:
+    booked()
+
+    assert events(client, subscribe())[0]["UID"] == the_appointment().uid
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,7 @@ def test_a_room_has_a_feed_of_its_own(client: FlaskClient) -> None:
     assert [each.start for each in room] == [at("Tue 09:00")]
     assert practitioner[0]["LOCATION"] == "Blue room"
     assert "LOCATION" not in room[0]
-    assert practitioner[0]["UID"] != room[0]["UID"]
+    assert practitioner[0]["UID"] == room[0]["UID"] != practitioner[1]["UID"]
 
 
 def test_a_cancelled_appointment_is_marked_for_a_week(client: FlaskClient, clock: Clock) -> None:
