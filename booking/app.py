@@ -17,19 +17,30 @@ from booking.services.appointments import House
 from booking.services.links import Keys
 from booking.settings import Settings
 from booking.web import (
+    account,
     answers,
     api,
+    audit,
     calendars,
+    closures,
+    day,
+    desk,
     errors,
     feeds,
     filters,
     gate,
     inbound,
+    join,
+    numbers,
     ops,
     patient,
+    people,
     public,
+    schedule,
     signin,
     staff,
+    texts,
+    trail,
 )
 from booking.web.limits import limiter
 from booking.web.state import Booking
@@ -37,6 +48,12 @@ from booking.web.state import Booking
 ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
+BLUEPRINTS = (
+    *(public, patient, api, inbound, join, feeds),
+    *(staff, desk, day, answers, calendars, schedule, closures, texts),
+    *(audit, people, account, numbers),
+    ops,
+)
 
 
 def utc_now() -> datetime:
@@ -78,23 +95,29 @@ def create_app(
     logs.install(app)
     _install_database(app)
     gate.install(app)
+    trail.install(app)
     errors.install(app)
     filters.install(app)
     Babel(app)
     limiter.init_app(app)
     signin.install(app)
-    for module in (public, patient, api, inbound, feeds, staff, answers, calendars, ops):
+    _register(app)
+    cli.install(app)
+    if settings.proxies:
+        hops = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _register(app: Flask) -> None:
+    """Every page and address, by audience."""
+    for module in BLUEPRINTS:
         app.register_blueprint(module.bp)
     for module in (api, inbound):
         signin.csrf.exempt(module.bp)  # they read no cookie
     for view in (public.book, patient.cancel, patient.keep, patient.reschedule):
         # Their forms check the token themselves, so that an expired one loses nothing typed.
         signin.csrf.exempt(view)
-    cli.install(app)
-    if settings.proxies:
-        hops = settings.proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    return app
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:

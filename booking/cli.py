@@ -12,8 +12,15 @@ from flask_security.utils import hash_password
 from booking import serve
 from booking import worker as delivery
 from booking.messages.incoming import understand
-from booking.models.database import transaction
-from booking.services.accounts import SHORTEST_PASSWORD, AccountExists, create_user
+from booking.models import Role
+from booking.models.database import db, transaction
+from booking.services import audit
+from booking.services.accounts import (
+    SHORTEST_PASSWORD,
+    AccountExists,
+    NobodyToBe,
+    create_user,
+)
 from booking.services.clinic_file import (
     ClinicExists,
     ClinicFileError,
@@ -21,11 +28,20 @@ from booking.services.clinic_file import (
     store_clinic,
 )
 from booking.services.replies import receive
+from booking.web.passwords import new_password
 
 
 def install(app: Flask) -> None:
     """Put our commands beside Flask's own."""
-    commands = (serve_command, worker_command, load_clinic, create_user_command, seed_demo, replies)
+    commands = (
+        serve_command,
+        worker_command,
+        load_clinic,
+        create_user_command,
+        seed_demo,
+        replies,
+        audit_commands,
+    )
     for command in commands:
         app.cli.add_command(command)
 
@@ -62,17 +78,35 @@ def load_clinic(path: Path) -> None:
 @click.command("create-user")
 @click.argument("email")
 @click.password_option(help=f"At least {SHORTEST_PASSWORD} characters; asked for if not given.")
-def create_user_command(email: str, password: str) -> None:
+@click.option(
+    "--role",
+    type=click.Choice([each.value for each in Role]),
+    default=Role.ADMINISTRATOR.value,
+    show_default=True,
+)
+@click.option("--practitioner", default="", help="Which practitioner a clinician is, by slug.")
+def create_user_command(email: str, password: str, role: str, practitioner: str) -> None:
     """Let a member of staff sign in."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise click.ClickException(f"The password needs at least {SHORTEST_PASSWORD} characters.")
+    try:
+        password = new_password(password, about=email)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     if "@" not in email or not email.isascii():
         raise click.ClickException("That is not an email address.")
     try:
         with transaction() as session:
-            create_user(session, email, hash_password(password), now=datetime.now(UTC))
+            create_user(
+                session,
+                email,
+                hash_password(password),
+                now=datetime.now(UTC),
+                role=Role(role),
+                practitioner=practitioner,
+            )
     except AccountExists:
         raise click.ClickException("That address has an account already.") from None
+    except NobodyToBe:
+        raise click.ClickException("Name --practitioner for a clinician, and only then.") from None
     click.echo(f"{email} can sign in.")
 
 
@@ -107,6 +141,24 @@ def _mails_in(path: Path) -> list[Path]:
     if not maildir:
         found = [each for each in path.rglob("*") if each.suffix.lower() == ".eml"]
     return sorted(found, key=lambda each: each.name)
+
+
+@click.group("audit")
+def audit_commands() -> None:
+    """The audit trail."""
+
+
+@audit_commands.command("verify")
+def audit_verify() -> None:
+    """Go through the whole trail; names each entry that was changed, removed or moved."""
+    keys = _app().extensions["booking"].house.keys
+    faults = list(audit.verify(db.session(), keys))
+    for fault in faults:
+        click.echo(f"Entry {fault.number} {fault.what}.")
+    head = audit.head(db.session())
+    click.echo(f"{head.number} entries; the last is sealed {head.digest.hex()[:16]}.")
+    if faults:
+        raise click.ClickException("The trail is broken.")
 
 
 @click.command("seed-demo")

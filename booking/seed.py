@@ -109,7 +109,7 @@ def _live(session: Session, made: Appointment, verb: str, house: House, slot: Sl
         before = slot.start - timedelta(days=1)
         cancel_appointment(session, made, house, now=before)
     else:
-        note_attendance(session, made, Verb(verb), actor=STAFF, now=slot.end)
+        note_attendance(session, made, Verb(verb), house, actor=STAFF, now=slot.end)
 
 
 def _patient(name: str) -> PatientDetails:

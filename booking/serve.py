@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from booking import seed, worker
 from booking.messages.maildir import MaildirTransport
 from booking.models.database import db, transaction
+from booking.services import people
 from booking.services.outbox import new_holder
 from booking.settings import Settings
 from booking.web.state import Booking
@@ -78,7 +79,7 @@ def serve(app: Flask) -> int:
     if fault:
         print(fault, file=sys.stderr)  # noqa: T201
         return 1
-    _announce(settings, state)
+    _announce(settings, state, _first_link(app))
     holder = new_holder()
     return Family(
         web=lambda: Web(app, settings).run(),
@@ -217,10 +218,24 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200].rstrip(".")
 
 
-def _announce(settings: Settings, state: Booking) -> None:
+def _first_link(app: Flask) -> str | None:
+    """The way in for the first administrator, where nobody can sign in yet."""
+    state: Booking = app.extensions["booking"]
+    if state.settings.demo:
+        return None
+    with app.app_context():
+        with transaction() as session:
+            token = people.first_link(session, state.house.keys, now=state.clock())
+        db.engine.dispose()  # no connection may be shared with the children
+    return f"{state.settings.base_url}/join/{token}" if token else None
+
+
+def _announce(settings: Settings, state: Booking, first_link: str | None) -> None:
     lines = [f"Booking is at {settings.base_url}/ (staff: {settings.base_url}/staff/)"]
     if settings.demo:
         lines.append(f"Demo sign-in: {seed.DEMO_SIGN_IN}  password: {seed.DEMO_PASSWORD}")
+    if first_link:
+        lines.append(f"Nobody can sign in yet. Within 24 hours, once: {first_link}")
     if isinstance(state.transport, MaildirTransport):
         lines.append(f"Mail goes to the folder {settings.smtp_url.removeprefix('maildir:')}/new")
     else:

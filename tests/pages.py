@@ -242,7 +242,7 @@ class CheckedClient(FlaskClient):
 
 def _frame(page: Page) -> Iterator[str]:
     for tag in ("html", "head", "body", "main", "h1", "title"):
-        count = len(page.all(tag)) - (tag == "title" and len(page.all("svg")))
+        count = sum(not each.is_in("svg") for each in page.all(tag))
         if count != 1:
             yield f"{count} <{tag}>"
         elif tag in ("h1", "title") and not page.all(tag)[0].text:

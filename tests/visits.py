@@ -9,7 +9,7 @@ from flask_security.utils import hash_password
 from sqlalchemy import inspect, select
 from werkzeug.test import TestResponse
 
-from booking.models import Appointment, User
+from booking.models import Appointment, Role, User
 from booking.models.database import db, transaction
 from booking.services.accounts import create_user
 from booking.services.links import token_of
@@ -27,6 +27,7 @@ SAM = {
     "email_consent": "y",
 }
 COUNTERS = frozenset({"rate_counter", "heartbeat"})
+TRAIL = frozenset({"audit_entry", "audit_head"})
 
 
 def get(client: FlaskClient, path: str, status: int = 200) -> Page:
@@ -81,10 +82,17 @@ def the_appointment() -> Appointment:
     return db.session.scalars(select(Appointment).order_by(Appointment.id.desc()).limit(1)).one()
 
 
-def a_member_of_staff(email: str = DESK, *, active: bool = True) -> None:
+def a_member_of_staff(
+    email: str = DESK,
+    *,
+    active: bool = True,
+    role: Role = Role.ADMINISTRATOR,
+    practitioner: str = "",
+) -> None:
     """Somebody who may sign in."""
     with transaction() as session:
-        create_user(session, email, _hashed(), now=NOW).active = active
+        made = create_user(session, email, _hashed(), now=NOW, role=role, practitioner=practitioner)
+        made.active = active
 
 
 @cache

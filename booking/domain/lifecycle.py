@@ -25,6 +25,8 @@ class Verb(StrEnum):
     FULFIL = "fulfil"
     MISS = "miss"
     RESCHEDULE = "reschedule"
+    UNDO = "undo"
+    """Take a cancellation back while nobody has heard of it."""
 
 
 class Partstat(StrEnum):
@@ -51,6 +53,8 @@ _NEXT = MappingProxyType(
         (Status.BOOKED, Verb.MISS): Status.NOSHOW,
         (Status.ARRIVED, Verb.MISS): Status.NOSHOW,
         (Status.BOOKED, Verb.RESCHEDULE): Status.BOOKED,
+        (Status.BOOKED, Verb.UNDO): Status.BOOKED,
+        (Status.CANCELLED, Verb.UNDO): Status.BOOKED,
     }
 )
 

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from booking.domain.timeline import MINUTE, Span
 
+ALL_MONTHS = frozenset(range(1, 13))
+
 _DAY = timedelta(days=1)
 
 
@@ -25,6 +27,8 @@ class WeeklyHours:
         valid_from: The first date on which this holds; from ever when absent.
         valid_until: The last date on which this holds; for ever when absent.
         breaks: Closed within the opening, from the first time up to, and without, the second.
+        months: The months of the year, 1 to 12, in which this holds.
+        place: The location where patients are met then; any when absent.
     """
 
     weekday: int
@@ -33,8 +37,12 @@ class WeeklyHours:
     valid_from: date | None = None
     valid_until: date | None = None
     breaks: tuple[tuple[time, time], ...] = ()
+    months: frozenset[int] = ALL_MONTHS
+    place: int | None = None
 
     def __post_init__(self) -> None:
+        if not self.months or not self.months <= ALL_MONTHS:
+            raise ValueError("Hours hold in one or more of the months 1 to 12.")
         if not 0 <= self.weekday <= 6:
             raise ValueError(f"A weekday is 0 (Monday) to 6 (Sunday), not {self.weekday}.")
         for start, end in ((self.opens, self.closes), *self.breaks):
@@ -47,9 +55,15 @@ class WeeklyHours:
         """Whether the door opens by this rule on that date."""
         return (
             day.weekday() == self.weekday
+            and day.month in self.months
             and (self.valid_from is None or self.valid_from <= day)
             and (self.valid_until is None or day <= self.valid_until)
         )
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether this is an extra opening: one that holds on a single date."""
+        return self.valid_from is not None and self.valid_from == self.valid_until
 
 
 @dataclass(frozen=True, slots=True)

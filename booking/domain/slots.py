@@ -81,7 +81,7 @@ def starts(
     """
     window = bookable_window(rules, now)
     possible = (hours.starts_of(rules.duration) & grid).window(window.start, window.until)
-    return possible - _starts_that_collide(rules, taken)
+    return possible - starts_that_collide(rules, taken)
 
 
 def room_starts(rules: BookingRules, *, taken: Timeline, closed: Timeline) -> Timeline:
@@ -89,7 +89,7 @@ def room_starts(rules: BookingRules, *, taken: Timeline, closed: Timeline) -> Ti
 
     What lies outside the bounds counts as free, as it does for ``starts``.
     """
-    return (~closed).starts_of(rules.duration) - _starts_that_collide(rules, taken)
+    return (~closed).starts_of(rules.duration) - starts_that_collide(rules, taken)
 
 
 def combine(
@@ -138,7 +138,7 @@ def least_busy(
     )
 
 
-def _starts_that_collide(rules: BookingRules, taken: Timeline) -> Timeline:
+def starts_that_collide(rules: BookingRules, taken: Timeline) -> Timeline:
     """The starts whose blocked span would reach into taken time."""
     return taken.spread(
         earlier=rules.duration + rules.buffer_after - MINUTE, later=rules.buffer_before

@@ -17,6 +17,7 @@ from . import invitation
 from .facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
 from .hygiene import header_text, one_line, plain_address, web_address
 from .wording import (
+    clock_text,
     day_text,
     hours_text,
     local_times,
@@ -136,6 +137,33 @@ class Renderer:
             method, render = _PRACTITIONER_METHODS[event.cancelled]
             calendar = render(clinic, event, address=recipient, stamp=stamp)
             body = _with_event(body, calendar, method)
+        return _mail(clinic, recipient, message_id, subject, sent_at, body)
+
+    def compose_welcome(
+        self,
+        clinic: ClinicFacts,
+        *,
+        recipient: str,
+        url: str,
+        expires_at: datetime,
+        message_id: str,
+        sent_at: datetime,
+    ) -> Mail:
+        """The mail that invites somebody to become a member of staff.
+
+        Raises:
+            ValueError: if a header or address would be unsafe.
+        """
+        zone = clinic.timezone
+        day = day_text(expires_at, zone)
+        context: dict[str, object] = {
+            "clinic_name": one_line(clinic.name),
+            "clinic_phone": one_line(clinic.phone),
+            "url": web_address(url),
+            "until": f"{day}, {clock_text(expires_at, zone)}, {zone_name(zone, expires_at)}",
+        }
+        subject, text, html = self._texts("welcome", context)
+        body = _multipart("alternative", *_bodies(text, html))
         return _mail(clinic, recipient, message_id, subject, sent_at, body)
 
     def _texts(self, kind: str, context: dict[str, object]) -> tuple[str, str, str]:

@@ -1,6 +1,13 @@
 """What is stored, and what the database refuses."""
 
-from booking.models.appointment import Appointment, AppointmentEvent, IdempotencyKey, Occupancy
+from booking.models.appointment import (
+    Appointment,
+    AppointmentEvent,
+    AppointmentNote,
+    IdempotencyKey,
+    Occupancy,
+)
+from booking.models.audit import AuditEntry, AuditHead
 from booking.models.base import Base
 from booking.models.calendars import BusyCalendar, BusyTime, CalendarKind, Feed
 from booking.models.clinic import (
@@ -8,6 +15,7 @@ from booking.models.clinic import (
     Closure,
     FeedShows,
     HealthcareService,
+    HolidayOverride,
     Location,
     Mode,
     OpeningBreak,
@@ -31,12 +39,16 @@ from booking.models.outbox import (
     SentMessage,
     Told,
 )
-from booking.models.staff import Role, StaffSession, User
+from booking.models.staff import AccountLink, Role, StaffSession, User
 
 __all__ = [
+    "AccountLink",
     "Appointment",
     "AppointmentEvent",
+    "AppointmentNote",
     "Audience",
+    "AuditEntry",
+    "AuditHead",
     "Base",
     "BusyCalendar",
     "BusyTime",
@@ -48,6 +60,7 @@ __all__ = [
     "FormerInvitation",
     "HealthcareService",
     "Heartbeat",
+    "HolidayOverride",
     "IdempotencyKey",
     "Kind",
     "Location",

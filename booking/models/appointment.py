@@ -108,6 +108,23 @@ class AppointmentEvent(Base):
     """`patient`, or the sign-in name of a member of staff."""
     start_at: Mapped[datetime]
     """When the appointment began after the change."""
+    practitioner_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
+    room_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
+    """With whom and where it was then, so that a change can be taken back."""
+
+
+class AppointmentNote(Base):
+    """What staff wrote down about an appointment, sealed; never mailed, never shown to patients."""
+
+    __tablename__ = "appointment_note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    appointment_id: Mapped[int] = mapped_column(
+        ForeignKey("appointment.id", ondelete="CASCADE"), index=True
+    )
+    at: Mapped[datetime]
+    author: Mapped[str] = mapped_column(String(254))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class IdempotencyKey(Base):

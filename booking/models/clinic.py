@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from booking.domain.openings import WeeklyHours
+from booking.domain.openings import ALL_MONTHS, WeeklyHours
 from booking.domain.slots import BookingRules
 from booking.domain.timeline import Span
 from booking.models.base import Base
@@ -233,11 +233,17 @@ class ServiceReminder(Base):
     remind_if: Mapped[RemindIf] = mapped_column(String(16), default=RemindIf.ALWAYS)
 
 
+EVERY_MONTH = (1 << 12) - 1
+
+
 class OpeningHours(Base):
     """A weekly rule on the wall clock; valid on one date only, it is an extra opening."""
 
     __tablename__ = "opening_hours"
-    __table_args__ = (CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),)
+    __table_args__ = (
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        CheckConstraint("months BETWEEN 1 AND 4095", name="months"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     resource_id: Mapped[int] = mapped_column(
@@ -249,6 +255,10 @@ class OpeningHours(Base):
     valid_from: Mapped[date | None]
     valid_until: Mapped[date | None]
     """The last day on which the rule holds."""
+    months: Mapped[int] = mapped_column(default=EVERY_MONTH)
+    """In which months it holds: bit 0 is January, bit 11 December."""
+    location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id"))
+    """Where patients are met then; nowhere in particular when absent."""
 
     breaks: Mapped[list["OpeningBreak"]] = relationship(
         lazy="joined", cascade="all, delete-orphan", order_by="OpeningBreak.begins"
@@ -263,6 +273,23 @@ class OpeningHours(Base):
             valid_from=self.valid_from,
             valid_until=self.valid_until,
             breaks=tuple((each.begins, each.ends) for each in self.breaks),
+            months=frozenset(each for each in ALL_MONTHS if self.months >> (each - 1) & 1),
+            place=self.location_id,
+        )
+
+    @classmethod
+    def of(cls, resource_id: int, rule: WeeklyHours) -> "OpeningHours":
+        """The row that keeps a rule."""
+        return cls(
+            resource_id=resource_id,
+            weekday=rule.weekday,
+            opens=rule.opens,
+            closes=rule.closes,
+            valid_from=rule.valid_from,
+            valid_until=rule.valid_until,
+            months=sum(1 << (each - 1) for each in rule.months),
+            location_id=rule.place,
+            breaks=[OpeningBreak(begins=begins, ends=ends) for begins, ends in rule.breaks],
         )
 
 
@@ -301,3 +328,11 @@ class Closure(Base):
     @property
     def span(self) -> Span:
         return Span(self.starts_at, self.ends_at)
+
+
+class HolidayOverride(Base):
+    """A public holiday on which the clinic is open all the same."""
+
+    __tablename__ = "holiday_override"
+
+    on_date: Mapped[date] = mapped_column(primary_key=True)

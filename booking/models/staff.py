@@ -1,46 +1,54 @@
 """Who signs in, and the sessions that are open."""
 
 from datetime import datetime
+from enum import StrEnum
 
-from flask_security.core import RoleMixin, UserMixin
-from sqlalchemy import Column, ForeignKey, String, Table
+from flask_security.core import UserMixin
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.models.base import Base
 
-staff_role = Table(
-    "staff_role",
-    Base.metadata,
-    Column("user_id", ForeignKey("staff_user.id", ondelete="CASCADE"), primary_key=True),
-    Column("role_id", ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
-)
 
+class Role(StrEnum):
+    """What somebody is at the clinic; `web/permissions.py` says what each may do."""
 
-class Role(Base, RoleMixin):
-    """A set of permissions."""
-
-    __tablename__ = "role"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(32), unique=True)
+    ADMINISTRATOR = "administrator"
+    SCHEDULER = "scheduler"
+    CLINICIAN = "clinician"
+    AUDITOR = "auditor"
 
 
 class User(Base, UserMixin):
     """A member of staff."""
 
     __tablename__ = "staff_user"
+    __table_args__ = (
+        CheckConstraint(
+            "(role = 'clinician') = (practitioner_id IS NOT NULL)", name="clinician_is_somebody"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password: Mapped[str] = mapped_column(String(255))
     """An argon2id hash."""
+    name: Mapped[str] = mapped_column(String(120), default="")
     active: Mapped[bool] = mapped_column(default=True)
+    role: Mapped[Role] = mapped_column(String(16))
+    practitioner_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
+    """Whose appointments a clinician sees; empty for every other role."""
     fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
+    joined_at: Mapped[datetime | None]
+    """When they set their own password; empty while an invitation is open."""
 
-    roles: Mapped[list[Role]] = relationship(  # type: ignore[assignment]
-        secondary=staff_role, lazy="selectin"
-    )
+    @property
+    def state(self) -> str:
+        """One word for people."""
+        if self.joined_at is None:
+            return "invited"
+        return "active" if self.active else "disabled"
 
 
 class StaffSession(Base):
@@ -53,3 +61,34 @@ class StaffSession(Base):
         ForeignKey("staff_user.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AccountLink(Base):
+    """A link that opens once: for who was invited, or for the first administrator.
+
+    The mail that carries it is owed by the row itself, and is written when it leaves: neither
+    the link nor the mail is stored.
+    """
+
+    __tablename__ = "account_link"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("staff_user.id", ondelete="CASCADE"), unique=True
+    )
+    """Who was invited; empty where there is nobody yet, and nothing to be mailed."""
+    nonce: Mapped[bytes] = mapped_column(LargeBinary(16))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    """What the link is known by; it is made from the nonce and a key outside of the database."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    message_id: Mapped[str] = mapped_column(String(32), unique=True)
+    """The left half of the Message-ID, the same in every attempt."""
+    next_attempt_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When the mail is to be tried next, and until when whoever tries it is left alone; empty
+    when nothing is to be sent any more."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(String(200), default="")
+    """Why it could not be sent, as people are told."""
+
+    user: Mapped[User | None] = relationship()

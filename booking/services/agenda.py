@@ -32,9 +32,14 @@ def upcoming(
     zone: ZoneInfo,
     *,
     practitioner: str | None = None,
+    only: int | None = None,
     days: int = DAYS_AHEAD,
 ) -> dict[date, list[Appointment]]:
-    """The appointments of some days from `first` on, by local day; cancelled ones left out."""
+    """The appointments of some days from `first` on, by local day; cancelled ones left out.
+
+    Args:
+        only: The practitioner whose appointments may be seen, where not everybody's may.
+    """
     start = local_day(first, zone).start
     until = local_day(first + timedelta(days=days), zone).start
     query = (
@@ -45,10 +50,12 @@ def upcoming(
             Appointment.status != Status.CANCELLED,
         )
         .order_by(Appointment.start_at, Appointment.id)
-        .options(*_with_names())
+        .options(*with_names())
     )
     if practitioner:
         query = query.join(Appointment.practitioner).where(Practitioner.slug == practitioner)
+    if only is not None:
+        query = query.where(Appointment.practitioner_id == only)
     found: dict[date, list[Appointment]] = {}
     for appointment in session.scalars(query):
         day = appointment.start_at.astimezone(zone).date()
@@ -56,8 +63,12 @@ def upcoming(
     return found
 
 
-def not_reached(session: Session) -> Sequence[OwedMessage]:
-    """Messages to patients that could not be delivered and that nobody has dealt with yet."""
+def not_reached(session: Session, *, only: int | None = None) -> Sequence[OwedMessage]:
+    """Messages to patients that could not be delivered and that nobody has dealt with yet.
+
+    Args:
+        only: The practitioner whose appointments may be seen, where not everybody's may.
+    """
     query = (
         select(OwedMessage)
         .where(
@@ -66,8 +77,11 @@ def not_reached(session: Session) -> Sequence[OwedMessage]:
             OwedMessage.audience == Audience.PATIENT,
         )
         .order_by(OwedMessage.failed_at)
-        .options(joinedload(OwedMessage.appointment).options(*_with_names()))
+        .options(joinedload(OwedMessage.appointment).options(*with_names()))
     )
+    if only is not None:
+        mine = OwedMessage.appointment.has(Appointment.practitioner_id == only)
+        query = query.where(mine)
     return session.scalars(query).all()
 
 
@@ -128,7 +142,8 @@ def _due_before(instant: datetime) -> Select[datetime]:
     )
 
 
-def _with_names() -> tuple[_AbstractLoad, ...]:
+def with_names() -> tuple[_AbstractLoad, ...]:
+    """What a line of a list shows besides the appointment itself, in as many statements always."""
     return (
         joinedload(Appointment.service).lazyload(HealthcareService.resources),
         selectinload(Appointment.practitioner),

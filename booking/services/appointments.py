@@ -24,6 +24,7 @@ from booking.models import (
     Kind,
     Told,
 )
+from booking.services import audit
 from booking.services.allocation import (
     asked_for,
     choose,
@@ -80,16 +81,36 @@ def book_appointment(
     if house.limits:
         check_contact(session, clinic, request, now=now)
     practitioners = asked_for(service, request.practitioner)
-    practitioner, room = choose(session, clinic, service, request.start, practitioners, now=now)
+    place = choose(session, clinic, service, request.start, practitioners, now=now)
+    made = book_place(session, service, request, place, house, verb="book", actor=PATIENT, now=now)
+    if wish is not None:
+        wish.appointment_id = made.id
+    return made
+
+
+def book_place(
+    session: Session,
+    service: HealthcareService,
+    request: BookingRequest,
+    place: tuple[int, int | None],
+    house: House,
+    *,
+    verb: str,
+    actor: str,
+    now: datetime,
+) -> Appointment:
+    """Write an appointment with a practitioner and in a room that are locked and were chosen.
+
+    Raises:
+        SlotTaken: if the database refused.
+    """
     appointment = _new(service, request, house.keys, now)
-    appointment.practitioner_id, appointment.room_id = practitioner, room
+    appointment.practitioner_id, appointment.room_id = place
     session.add(appointment)
     session.flush()
     occupy(session, appointment, service)
-    if wish is not None:
-        wish.appointment_id = appointment.id
-    record(session, appointment, "book", PATIENT, now)
     owe(session, appointment, Kind.CONFIRMED, now=now, wait=house.undo)
+    record(session, house, appointment, verb, actor, now)
     return appointment
 
 
@@ -133,11 +154,11 @@ def reschedule_appointment(
     appointment.practitioner_id, appointment.room_id = chosen, room
     appointment.start_at, appointment.end_at = start, start + service.duration
     _forget_answer(appointment)  # it was to the old time
-    _change(session, appointment, now)
+    mark_moved(session, appointment, now)
     release(session, appointment)
     occupy(session, appointment, service)
-    record(session, appointment, "reschedule", actor, now)
     owe(session, appointment, Kind.RESCHEDULED, now=now, wait=house.undo)
+    record(session, house, appointment, "reschedule", actor, now)
     return appointment
 
 
@@ -161,16 +182,22 @@ def cancel_appointment(
     _check_cutoff(appointment, appointment.service, actor, now)
     appointment.status = status
     appointment.cancel_reason = reason
-    _change(session, appointment, now)
+    mark_moved(session, appointment, now)
     release(session, appointment)
-    record(session, appointment, "cancel", actor, now)
     if not take_back(session, appointment, now=now):
         owe(session, appointment, Kind.CANCELLED, now=now, wait=house.undo)
+    record(session, house, appointment, "cancel", actor, now)
     return appointment
 
 
 def note_attendance(
-    session: Session, appointment: Appointment, verb: Verb, *, actor: str, now: datetime
+    session: Session,
+    appointment: Appointment,
+    verb: Verb,
+    house: House,
+    *,
+    actor: str,
+    now: datetime,
 ) -> Appointment:
     """Record that the patient arrived, was seen (fulfil) or did not come (miss).
 
@@ -190,7 +217,7 @@ def note_attendance(
     else:
         mark_changed(session, appointment)
     appointment.updated_at = now
-    record(session, appointment, verb, actor, now)
+    record(session, house, appointment, verb, actor, now)
     return appointment
 
 
@@ -223,13 +250,13 @@ def correct_address(
     _forget_answer(appointment)
     appointment.link_version += 1
     renew_link(appointment, house.keys)
-    _change(session, appointment, now)
+    mark_moved(session, appointment, now)
     mark_changed(session, appointment)
-    record(session, appointment, "readdress", actor, now)
     kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
     owe_patient(session, appointment, kind, now=now, wait=timedelta())
     if former.address:
         owe_withdrawal(session, former, now=now)
+    record(session, house, appointment, "readdress", actor, now)
     return appointment
 
 
@@ -278,9 +305,9 @@ def lock(session: Session, appointment: Appointment) -> HealthcareService:
 
 
 def record(
-    session: Session, appointment: Appointment, verb: str, actor: str, now: datetime
+    session: Session, house: House, appointment: Appointment, verb: str, actor: str, now: datetime
 ) -> None:
-    """Add a line to the appointment's history."""
+    """Add a line to the appointment's history, and to the audit trail; the last of every change."""
     session.add(
         AppointmentEvent(
             appointment_id=appointment.id,
@@ -288,7 +315,17 @@ def record(
             verb=verb,
             actor=actor,
             start_at=appointment.start_at,
+            practitioner_id=appointment.practitioner_id,
+            room_id=appointment.room_id,
         )
+    )
+    audit.note(
+        session,
+        f"appointment.{verb}",
+        keys=house.keys,
+        actor=actor,
+        now=now,
+        subject=appointment.reference,
     )
 
 
@@ -359,7 +396,7 @@ def _new(
     )
 
 
-def _change(session: Session, appointment: Appointment, now: datetime) -> None:
+def mark_moved(session: Session, appointment: Appointment, now: datetime) -> None:
     """Mark a change that calendars must hear of (RFC 5546 §2.1.4)."""
     appointment.sequence += 1
     appointment.updated_at = now

@@ -30,6 +30,8 @@ from booking.models import (
     Clinic,
     Closure,
     HealthcareService,
+    HolidayOverride,
+    Mode,
     Occupancy,
     OpeningHours,
 )
@@ -153,7 +155,7 @@ def load_diary(
         now=now,
         span=span,
         bounds=bounds,
-        hours=_hours(session, asked),
+        hours=_hours(session, service, asked),
         rooms=rooms,
         closed=_closures(session, clinic, resources, bounds),
         taken=_merged(
@@ -176,6 +178,26 @@ def free_slots(
     return load_diary(session, clinic, service, span, now=now, practitioners=practitioners).slots()
 
 
+def free_time(
+    session: Session, clinic: Clinic, practitioners: list[int], span: Span
+) -> dict[int, Timeline]:
+    """When practitioners see patients and nothing takes their time yet, whatever the service."""
+    first = span.start.astimezone(clinic.zone).date()
+    last = (span.until - DAY / 48).astimezone(clinic.zone).date()
+    closed = _closures(session, clinic, practitioners, span)
+    taken = _merged(
+        _occupied(session, practitioners, span, None), _busy(session, practitioners, span)
+    )
+    found = {}
+    for practitioner, hours in rules_of(session, practitioners).items():
+        away = (*closed.get(None, ()), *closed.get(practitioner, ()), *taken.get(practitioner, ()))
+        opened = _spans(openings(hours, first, last, clinic.zone))
+        found[practitioner] = Timeline.over(span.start, span.until, opened) - Timeline.over(
+            span.start, span.until, away
+        )
+    return found
+
+
 def whole_horizon(service: HealthcareService, now: datetime) -> Span:
     """From the first instant that can be booked to the last."""
     return bookable_window(service.rules, now)
@@ -185,7 +207,21 @@ def _spans(opened: Iterable[Opening]) -> Iterator[Span]:
     return (span for opening in opened for span in opening.spans)
 
 
-def _hours(session: Session, practitioners: list[int]) -> dict[int, list[WeeklyHours]]:
+def serving(service: HealthcareService, hours: Iterable[WeeklyHours]) -> list[WeeklyHours]:
+    """The hours in which a service can be had: in person, only those at its place or at any."""
+    in_person = service.mode == Mode.IN_PERSON
+    return [each for each in hours if not in_person or each.place in (None, service.location_id)]
+
+
+def _hours(
+    session: Session, service: HealthcareService, practitioners: list[int]
+) -> dict[int, list[WeeklyHours]]:
+    rules = rules_of(session, practitioners)
+    return {each: serving(service, hours) for each, hours in rules.items()}
+
+
+def rules_of(session: Session, practitioners: list[int]) -> dict[int, list[WeeklyHours]]:
+    """The weekly hours of practitioners, by id; those without any have none."""
     found: dict[int, list[WeeklyHours]] = {each: [] for each in practitioners}
     query = select(OpeningHours).where(OpeningHours.resource_id.in_(practitioners))
     for row in session.scalars(query).unique():
@@ -201,19 +237,22 @@ def _closures(
         Closure.starts_at < bounds.until,
         either(Closure.resource_id.is_(None), Closure.resource_id.in_(resources)),
     )
-    found: dict[int | None, list[Span]] = {None: _holidays(clinic, bounds)}
+    found: dict[int | None, list[Span]] = {None: _holidays(session, clinic, bounds)}
     for row in session.scalars(query):
         found.setdefault(row.resource_id, []).append(row.span)
     return found
 
 
-def _holidays(clinic: Clinic, bounds: Span) -> list[Span]:
+def _holidays(session: Session, clinic: Clinic, bounds: Span) -> list[Span]:
     zone = clinic.zone
-    first, last = bounds.start.astimezone(zone).year, bounds.until.astimezone(zone).year
-    years = range(first, last + 1)
-    days = (day for year in years for day in public_holidays(clinic.country, clinic.region, year))
-    spans = (local_day(day, zone) for day in days)
-    return [span for span in spans if span.until > bounds.start and span.start < bounds.until]
+    first, last = bounds.start.astimezone(zone).date(), bounds.until.astimezone(zone).date()
+    years = range(first.year, last.year + 1)
+    known = (day for year in years for day in public_holidays(clinic.country, clinic.region, year))
+    days = {day for day in known if first <= day <= last}
+    if days:  # most runs of days hold none, and ask nothing more
+        worked = select(HolidayOverride.on_date).where(HolidayOverride.on_date.in_(days))
+        days -= set(session.scalars(worked))
+    return [local_day(day, zone) for day in sorted(days)]
 
 
 def _occupied(
@@ -275,4 +314,4 @@ def _full_days(
     return [local_day(day, zone) for day, count in held.items() if count >= service.daily_cap]
 
 
-__all__ = ["Diary", "free_slots", "load_diary", "whole_horizon"]
+__all__ = ["Diary", "free_slots", "load_diary", "serving", "whole_horizon"]

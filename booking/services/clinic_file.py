@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from booking.domain.openings import WeeklyHours
+from booking.domain.openings import ALL_MONTHS, WeeklyHours
 from booking.domain.public_holidays import public_holidays
 from booking.domain.reminders import DEFAULT
 from booking.models import (
@@ -19,7 +19,6 @@ from booking.models import (
     HealthcareService,
     Location,
     Mode,
-    OpeningBreak,
     OpeningHours,
     Practitioner,
     RemindIf,
@@ -93,8 +92,10 @@ class HoursPart(_Part):
     breaks: list[tuple[time, time]] = []
     valid_from: date | None = None
     valid_until: date | None = None
+    months: frozenset[Annotated[int, Field(ge=1, le=12)]] = ALL_MONTHS
+    location: Slug | None = None
 
-    def rules(self) -> Iterator[WeeklyHours]:
+    def rules(self, place: int | None = None) -> Iterator[WeeklyHours]:
         """The rule for each of its days; raises ValueError if the times make no sense."""
         for day in self.days:
             yield WeeklyHours(
@@ -104,6 +105,8 @@ class HoursPart(_Part):
                 valid_from=self.valid_from,
                 valid_until=self.valid_until,
                 breaks=tuple(self.breaks),
+                months=self.months,
+                place=place,
             )
 
 
@@ -211,7 +214,7 @@ def store_clinic(session: Session, file: ClinicFile) -> Clinic:
     session.add_all([clinic, *places.values()])
     session.flush()
     for each in file.practitioners:
-        _store_practitioner(session, each)
+        _store_practitioner(session, each, places)
     for room in file.rooms:
         place = places[room.location].id if room.location else None
         session.add(Room(slug=room.slug, name=room.name, location_id=place, active=True))
@@ -223,7 +226,9 @@ def store_clinic(session: Session, file: ClinicFile) -> Clinic:
     return clinic
 
 
-def _store_practitioner(session: Session, part: PractitionerPart) -> None:
+def _store_practitioner(
+    session: Session, part: PractitionerPart, places: dict[str, Location]
+) -> None:
     practitioner = Practitioner(
         slug=part.slug,
         name=part.name,
@@ -234,18 +239,9 @@ def _store_practitioner(session: Session, part: PractitionerPart) -> None:
     )
     session.add(practitioner)
     session.flush()
-    for rule in (rule for hours in part.hours for rule in hours.rules()):
-        session.add(
-            OpeningHours(
-                resource_id=practitioner.id,
-                weekday=rule.weekday,
-                opens=rule.opens,
-                closes=rule.closes,
-                valid_from=rule.valid_from,
-                valid_until=rule.valid_until,
-                breaks=[OpeningBreak(begins=begins, ends=ends) for begins, ends in rule.breaks],
-            )
-        )
+    for hours in part.hours:
+        place = places[hours.location].id if hours.location else None
+        session.add_all(OpeningHours.of(practitioner.id, rule) for rule in hours.rules(place))
 
 
 def _service(
@@ -301,6 +297,9 @@ def _loose_ends(file: ClinicFile) -> Iterator[str]:
         yield from (f"{where}: the reminder {each} is listed twice" for each in _repeated(lengths))
         if service.mode == Mode.IN_PERSON and service.location is None:
             yield f"{where}: a service in person needs a location"
+    for each in file.practitioners:
+        used = [hours.location for hours in each.hours]
+        yield from _unknown(f"practitioners.{each.slug}: no location", used, places)
     for room in file.rooms:
         yield from _unknown(f"rooms.{room.slug}: no location", [room.location], places)
     try:

@@ -35,10 +35,13 @@ A_WHILE = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 
 
-def waiting(session: Session, *, now: datetime) -> Sequence[ReceivedMail]:
+def waiting(session: Session, *, now: datetime, only: int | None = None) -> Sequence[ReceivedMail]:
     """What staff should look at, oldest first.
 
     A "no" or a proposal counts only while there is something to decide about it.
+
+    Args:
+        only: The practitioner whose mails may be seen, where not everybody's may.
     """
     coming = and_(Appointment.status == Status.BOOKED, Appointment.start_at > now)
     open_no = and_(ReceivedMail.partstat == Partstat.DECLINED, coming)
@@ -61,6 +64,8 @@ def waiting(session: Session, *, now: datetime) -> Sequence[ReceivedMail]:
         .limit(MOST_SHOWN)
         .options(joinedload(ReceivedMail.appointment))
     )
+    if only is not None:
+        query = query.where(Appointment.practitioner_id == only)
     return session.scalars(query).all()
 
 
@@ -185,7 +190,9 @@ def handle(session: Session, number: int, *, actor: str, now: datetime) -> Recei
     return mail
 
 
-def keep_appointment(session: Session, appointment: Appointment, *, now: datetime) -> Appointment:
+def keep_appointment(
+    session: Session, appointment: Appointment, house: House, *, now: datetime
+) -> Appointment:
     """The patient wants to come after all: the invitation goes back into their calendar.
 
     Pressed twice, it does nothing more.
@@ -201,8 +208,8 @@ def keep_appointment(session: Session, appointment: Appointment, *, now: datetim
     if appointment.partstat == Partstat.DECLINED:
         owe_again(session, appointment, now=now)
     appointment.partstat, appointment.answered_at = Partstat.ACCEPTED, now
-    record(session, appointment, "keep", PATIENT, now)
     settle(session, appointment, Matter.ANSWER, now=now, actor=PATIENT)
+    record(session, house, appointment, "keep", PATIENT, now)
     return appointment
 
 

@@ -41,6 +41,11 @@ class Keys:
         mac = self.digest("feed", nonce + version.to_bytes(4, "big"))
         return urlsafe_b64encode(mac).decode().rstrip("=")
 
+    def account_token(self, nonce: bytes) -> str:
+        """The 43 characters of a link that lets somebody set up their own sign-in, once."""
+        mac = self.digest("account-link", nonce)
+        return urlsafe_b64encode(mac).decode().rstrip("=")
+
     @cached_property
     def seal(self) -> Fernet:
         """Encrypts sent mails and addresses of foreign calendars at rest."""

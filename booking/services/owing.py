@@ -47,7 +47,12 @@ def owe(
 def owe_patient(
     session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
 ) -> None:
-    """Owe the patient a message about a change, and the reminders that follow from it."""
+    """Owe the patient a message about a change, and the reminders that follow from it.
+
+    Who booked by telephone may have no address: then the desk has told them.
+    """
+    if not appointment.patient_email:
+        return
     session.add(_message(appointment, kind, Audience.PATIENT, due_at=now + wait))
     _forget_reminders(session, appointment, now=now)
     if appointment.status == Status.BOOKED:
@@ -56,6 +61,8 @@ def owe_patient(
 
 def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> None:
     """Send the patient once more what holds now, under the same SEQUENCE."""
+    if not appointment.patient_email:
+        return
     kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
     message = _message(appointment, kind, Audience.PATIENT, due_at=now)
     message.copy = _next_copy(session, appointment)

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from booking.models import IdempotencyKey, RateCounter, StaffSession
+from booking.models import AccountLink, IdempotencyKey, RateCounter, StaffSession
 from booking.services.accounts import SESSION_LIFE
 
 KEY_LIFE = timedelta(hours=24)
 
 
 def forget_what_expired(session: Session, *, now: datetime) -> None:
-    """Remove old keys, counters and staff sessions; each search follows an index."""
+    """Remove old keys, counters, staff sessions and links; each search follows an index."""
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
+    session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))

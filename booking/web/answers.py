@@ -6,13 +6,15 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from booking.domain.refusals import SlotTaken, WrongState
+from booking.domain.refusals import SlotTaken, UnknownMail, WrongState
+from booking.models import ReceivedMail
 from booking.models.database import db, transaction
 from booking.services import inbox
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm
-from booking.web.gate import signed_in_name
+from booking.web.gate import is_mine, own_practitioner, signed_in_name
 from booking.web.state import booking, now
+from booking.web.trail import saw
 
 bp = Blueprint("answers", __name__, url_prefix="/staff/mail/<int(max=2147483647):mail>")
 
@@ -22,6 +24,7 @@ NOTHING_TO_DECIDE = "Nothing was changed: there is nothing to decide any more."
 @bp.get("")
 def show(mail: int) -> ResponseReturnValue:
     """One mail: who wrote what, which appointment it is about, and the buttons."""
+    saw("mail.read", str(mail))
     return _page(mail)
 
 
@@ -69,6 +72,7 @@ def _act(mail: int, act: Callable[[Session], str], *, told: str) -> ResponseRetu
         abort(400)
     try:
         with transaction() as session:
+            _visible(session, mail)
             there = act(session)
     except WrongState:
         told, there = NOTHING_TO_DECIDE, url_for(".show", mail=mail)
@@ -78,7 +82,7 @@ def _act(mail: int, act: Callable[[Session], str], *, told: str) -> ResponseRetu
 
 def _page(number: int, *, taken: bool = False) -> str:
     session = db.session()
-    mail = inbox.mail_by_id(session, number)
+    mail = _visible(session, number)
     said = inbox.opened(mail, booking().house)
     return render_template(
         "staff/mail.html",
@@ -90,3 +94,13 @@ def _page(number: int, *, taken: bool = False) -> str:
         taken=taken,
         button=ButtonForm(),
     )
+
+
+def _visible(session: Session, number: int) -> ReceivedMail:
+    """A mail for the eyes of who asks: a clinician's is about an own appointment."""
+    mail = inbox.mail_by_id(session, number)
+    if own_practitioner() is not None:
+        about = mail.appointment
+        if about is None or not is_mine(about.practitioner_id):
+            raise UnknownMail
+    return mail

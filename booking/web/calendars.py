@@ -11,6 +11,7 @@ from booking.models import BusyCalendar, Feed, Practitioner, Resource
 from booking.models.database import db, transaction
 from booking.services import busy, feeds
 from booking.web.forms import ButtonForm, CalendarForm
+from booking.web.gate import is_mine, own_practitioner
 from booking.web.state import booking, now
 
 bp = Blueprint("calendars", __name__, url_prefix="/staff/calendars")
@@ -33,7 +34,7 @@ def page() -> ResponseReturnValue:
     known, read = feeds.feeds(session), busy.calendars(session)
     return render_template(
         "staff/calendars.html",
-        cards=[_card(each, known.get(each.id), read) for each in feeds.resources(session)],
+        cards=[_card(each, known.get(each.id), read) for each in _resources(session)],
         hosts={each.id: busy.host_of(each, keys) for each in read},
         times=busy.times_ahead(session, now=now()),
         base_url=booking().settings.base_url,
@@ -46,6 +47,7 @@ def renew(slug: str) -> ResponseReturnValue:
     """Make an address, or another one: the one before ends."""
 
     def act(session: Session) -> None:
+        _check_mine(session, slug)
         if feeds.renew_feed(session, slug, keys=booking().house.keys, now=now()) is None:
             abort(404)
 
@@ -55,7 +57,12 @@ def renew(slug: str) -> ResponseReturnValue:
 @bp.post("/<slug>/feed/end")
 def end(slug: str) -> ResponseReturnValue:
     """End an address."""
-    return _act(lambda session: feeds.end_feed(session, slug), "The address has ended.")
+
+    def act(session: Session) -> None:
+        _check_mine(session, slug)
+        feeds.end_feed(session, slug)
+
+    return _act(act, "The address has ended.")
 
 
 @bp.get("/<slug>/add")
@@ -81,14 +88,23 @@ def add(slug: str) -> ResponseReturnValue:
 @bp.post("/read/<int(max=2147483647):calendar>/check")
 def check(calendar: int) -> ResponseReturnValue:
     """Let it be read at once."""
-    told = "It will be read within a minute."
-    return _act(lambda session: busy.check_now(session, calendar, now=now()), told)
+
+    def act(session: Session) -> None:
+        _check_mine_is_read(session, calendar)
+        busy.check_now(session, calendar, now=now())
+
+    return _act(act, "It will be read within a minute.")
 
 
 @bp.post("/read/<int(max=2147483647):calendar>/remove")
 def remove(calendar: int) -> ResponseReturnValue:
     """Read it no more, and forget what it said."""
-    return _act(lambda session: busy.remove_calendar(session, calendar), "Removed.")
+
+    def act(session: Session) -> None:
+        _check_mine_is_read(session, calendar)
+        busy.remove_calendar(session, calendar)
+
+    return _act(act, "Removed.")
 
 
 def _act(act: Callable[[Session], None], told: str) -> ResponseReturnValue:
@@ -106,9 +122,25 @@ def _card(resource: Resource, feed: Feed | None, read: Sequence[BusyCalendar]) -
     return Card(resource, feed, token, [each for each in read if each.resource_id == resource.id])
 
 
+def _resources(session: Session) -> list[Resource]:
+    return [each for each in feeds.resources(session) if is_mine(each.id)]
+
+
+def _check_mine(session: Session, slug: str) -> None:
+    """To a clinician nobody else has a feed."""
+    if own_practitioner() is not None:
+        _practitioner(session, slug)
+
+
+def _check_mine_is_read(session: Session, calendar: int) -> None:
+    found = session.get(BusyCalendar, calendar)
+    if found is not None and not is_mine(found.resource_id):
+        abort(404)
+
+
 def _practitioner(session: Session, slug: str) -> Practitioner:
     found = feeds.practitioner(session, slug)
-    if found is None:
+    if found is None or not is_mine(found.id):
         abort(404)
     return found
 

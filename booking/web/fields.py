@@ -5,7 +5,7 @@ that says what to do. Forms and the API use the same ones.
 """
 
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -155,6 +155,30 @@ def date_or_none(text: str | None, *, form: str = "%Y-%m-%d") -> date | None:
         return date_in(text or "", form=form)
     except ValueError:
         return None
+
+
+def day_of_form(text: str) -> date:
+    """A day as a date field sends it."""
+    try:
+        return date_in(text)
+    except ValueError:
+        raise ValueError("Choose a day.") from None
+
+
+def time_of_form(text: str) -> time:
+    """A time on the wall as a time field sends it."""
+    try:
+        return datetime.strptime(text.strip()[:5], "%H:%M").time()  # noqa: DTZ007 (on the wall)
+    except ValueError:
+        raise ValueError("Enter a time, like 14:30.") from None
+
+
+def note_text(text: str) -> str:
+    """A note that says something."""
+    note = several_lines(text, longest=2000, what="The note")
+    if not note:
+        raise ValueError("Write something, or leave the page.")
+    return note
 
 
 def utc_text(when: datetime) -> str:

@@ -4,15 +4,18 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
-from flask import Flask, url_for
+from flask import Flask, session, url_for
 
 from booking.messages import wording
 from booking.models import Mode
+from booking.services.correspondence import initials
 from booking.web import fields
 from booking.web.state import NoClinic, booking, clinic, now
 from booking.web.zones import place
 
+HIDDEN_NAMES = "names_hidden"
 MODES = {
     Mode.IN_PERSON: "In person, at the clinic",
     Mode.VIDEO: "By video",
@@ -35,6 +38,8 @@ VERBS = {
     "fulfil": "Seen",
     "miss": "Did not come",
     "readdress": "Address corrected",
+    "override": "Booked by the desk, outside of the offer",
+    "undo": "Taken back",
 }
 KINDS = {
     "confirmed": "Confirmation",
@@ -90,6 +95,9 @@ def install(app: Flask) -> None:
         mode=mode,
         place=place,
         map_link=map_link,
+        wall=wall,
+        initials=initials,
+        person=person,
     )
     app.jinja_env.globals.update(
         zone_name=wording.zone_name,
@@ -99,6 +107,7 @@ def install(app: Flask) -> None:
         asset=_asset(app),
         the_clinic=the_clinic,
         now=now,
+        names_hidden=names_hidden,
         demo=lambda: booking().settings.demo,
         STATUSES=STATUSES,
         ANSWERS=ANSWERS,
@@ -152,6 +161,21 @@ def tel(number: str) -> str:
 def mode(each: str) -> str:
     """How one meets."""
     return MODES[Mode(each)]
+
+
+def person(name: str) -> str:
+    """A patient's name in a list; initials where the screen stands so that others see it."""
+    return initials(name) if names_hidden() else name
+
+
+def names_hidden() -> bool:
+    """Whether this browser shows initials in lists, until it is asked for names."""
+    return bool(session.get(HIDDEN_NAMES))
+
+
+def wall(instant: datetime, zone: str) -> str:
+    """`14:30`, as a time field wants it."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M}"
 
 
 def map_link(address: str) -> str:

@@ -1,9 +1,10 @@
 """The forms: they check shape and end in a request; they never query and never act."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, StringField
@@ -132,6 +133,74 @@ class CancelForm(Form):
     reason = Checked(
         "Reason (optional)",
         [checked(fields.several_lines, longest=500, what="The reason")],
+        widget=TextArea(),
+    )
+
+
+class CallerForm(Form):
+    """Somebody on the telephone, and the time that they want, by the clinic's clock."""
+
+    service = StringField("Service")
+    practitioner = StringField("Practitioner")
+    day = Checked("Day", [checked(fields.day_of_form)])
+    time = Checked("Time", [checked(fields.time_of_form)])
+    name = Checked("Name", [checked(fields.person_name)])
+    phone = Checked("Phone number")
+    email = Checked("Email address")
+    may_leave_message = BooleanField("We may leave a voice message on this number")
+    anyway = BooleanField("Book it although it is not on offer")
+    key = HiddenField(default=lambda: token_urlsafe(24))
+
+    def __init__(self, *, country: str, timezone: ZoneInfo, **data: object) -> None:
+        super().__init__(**data)
+        self._country, self._zone = country, timezone
+
+    def validate_phone(self, field: Checked) -> None:
+        """Without an address a number is the only way to reach somebody."""
+        text = (field.data or "").strip()
+        if text:
+            checked(fields.phone_number, country=self._country)(self, field)
+        elif not (self.email.data or "").strip():
+            raise ValidationError("Enter a phone number or an email address.")
+
+    def validate_email(self, field: Checked) -> None:
+        """Not everybody has one."""
+        if (field.data or "").strip():
+            checked(fields.email_address)(self, field)
+
+    def validate_practitioner(self, field: StringField) -> None:
+        """Outside of the offer nobody is chosen for us."""
+        if self.anyway.data and not field.data:
+            raise ValidationError("Choose who sees the patient.")
+
+    @property
+    def start(self) -> datetime:
+        """The instant that is meant, once the form is valid."""
+        local = datetime.combine(self.day.checked, self.time.checked, self._zone)
+        return local.astimezone(UTC)
+
+    def request(self) -> BookingRequest:
+        """The wish, once the form is valid."""
+        return BookingRequest(
+            start=self.start,
+            practitioner=self.practitioner.data or None,
+            patient=PatientDetails(
+                name=self.name.checked,
+                email=self.email.checked or "",
+                phone=self.phone.checked,
+                timezone=self._zone.key,
+                may_leave_message=bool(self.may_leave_message.data and self.phone.checked),
+            ),
+            key=f"desk:{self.key.data}",
+        )
+
+
+class NoteForm(Form):
+    """What staff write down."""
+
+    text = Checked(
+        "Note",
+        [checked(fields.note_text)],
         widget=TextArea(),
     )
 

@@ -6,17 +6,34 @@ Also the headers of every answer, and the one log line of every request.
 import secrets
 import time
 from datetime import datetime
+from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, abort, g, redirect, request, session, url_for
+from flask import (
+    Flask,
+    Response,
+    abort,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
 from flask_security import current_user
 from flask_security.signals import user_authenticated
+from sqlalchemy.orm import Session
 
-from booking.models import User
+from booking.domain.refusals import UnknownAppointment
+from booking.models import Appointment, User
 from booking.models.database import db, transaction
+from booking.services import audit
 from booking.services.accounts import IDLE_LIFE, close_session, open_session, session_holds
+from booking.services.appointments import appointment_by_reference
+from booking.web import permissions
 from booking.web.state import booking, now
 
 log = structlog.get_logger("web")
@@ -31,6 +48,8 @@ PUBLIC = frozenset(
         "api.slots",
         "feeds.feed",
         "inbound.replies",
+        "join.form",
+        "join.join",
         "ops.healthz",
         "ops.readyz",
         "ops.robots",
@@ -68,6 +87,7 @@ def install(app: Flask) -> None:
     """Put the gate before every request, and its marks on every answer."""
     app.before_request(_begin)
     app.before_request(_gate)
+    permissions.install(app)
     app.after_request(_headers)
     app.after_request(_log)
     user_authenticated.connect(_signed_in, app)
@@ -77,6 +97,29 @@ def install(app: Flask) -> None:
 def signed_in_name() -> str:
     """Who acts, for the history."""
     return str(current_user.email)
+
+
+def own_practitioner() -> int | None:
+    """Whose appointments alone a clinician sees; None for who sees everybody's."""
+    found: int | None = current_user.practitioner_id
+    return found
+
+
+def is_mine(practitioner: int | None) -> bool:
+    """Whether what belongs to that practitioner is for the eyes of who is signed in."""
+    return own_practitioner() in (None, practitioner)
+
+
+def visible_appointment(work: Session, reference: str) -> Appointment:
+    """The appointment that staff know by this reference.
+
+    Raises:
+        UnknownAppointment: if there is none, or if it is not for the eyes of who asks.
+    """
+    found = appointment_by_reference(work, reference)
+    if not is_mine(found.practitioner_id):
+        raise UnknownAppointment
+    return found
 
 
 def _begin() -> None:
@@ -91,11 +134,21 @@ def _gate() -> ResponseReturnValue | None:
         return None
     if _is_signed_in():
         session[SEEN_AT] = now().timestamp()
-        return None
+        return None if permissions.may_open(request.endpoint) else _refused()
     session.clear()
     if request.method in ("GET", "HEAD"):
         return redirect(url_for("security.login", next=request.full_path.rstrip("?")))
     return redirect(url_for("security.login"), 303)
+
+
+def _refused() -> ResponseReturnValue:
+    """A page in plain words: the person is known, but this is not theirs to do.
+
+    Who may only read the audit is led there from the first page, where everybody arrives.
+    """
+    if request.endpoint == "staff.upcoming" and permissions.may_open("audit.page"):
+        return redirect(url_for("audit.page"))
+    return make_response(render_template("staff/refused.html"), HTTPStatus.FORBIDDEN)
 
 
 def _is_signed_in() -> bool:
@@ -113,16 +166,22 @@ def _signed_in(_app: Flask, user: User, **_more: object) -> None:
     """Open a row for the new session, so that it can be ended from our side."""
     with transaction() as work:
         key = open_session(work, user, now=now())
+        _note(work, "sign_in", user.email)
     session[SESSION_KEY], session[SEEN_AT] = key, now().timestamp()
 
 
-def _signed_out(_app: Flask, **_more: object) -> None:
+def _signed_out(_app: Flask, user: User, **_more: object) -> None:
     """End the session here and in every copy of its cookie."""
     key = session.get(SESSION_KEY)
     if isinstance(key, str):
         with transaction() as work:
             close_session(work, key)
+            _note(work, "sign_out", user.email)
     session.clear()
+
+
+def _note(work: Session, action: str, who: str) -> None:
+    audit.note(work, action, keys=booking().house.keys, actor=who, now=now())
 
 
 def _headers(response: Response) -> Response:

@@ -120,7 +120,7 @@ def _made_something(response: Response) -> bool:
 
 
 def _refused(response: Response) -> bool:
-    return response.status_code != 302
+    return response.status_code not in (302, 303)
 
 
 limiter = Limiter(key_func=address, storage_uri="booking-sql://", strategy="fixed-window")

@@ -130,7 +130,7 @@ def keep(token: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _keep_page(token, form), 422
     with transaction() as session:
-        keep_appointment(session, appointment_by_token(session, token), now=now())
+        keep_appointment(session, appointment_by_token(session, token), booking().house, now=now())
     return redirect(url_for(".appointment", token=token, kept=1), 303)
 
 

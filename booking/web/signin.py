@@ -10,7 +10,7 @@ from flask import Flask, Response, make_response, request
 from flask_security import Security, SQLAlchemyUserDatastore
 from flask_wtf import CSRFProtect
 
-from booking.models import Role, User
+from booking.models import User
 from booking.models.database import db
 from booking.services.accounts import SESSION_LIFE, SHORTEST_PASSWORD
 from booking.settings import Settings
@@ -51,7 +51,9 @@ def configure(app: Flask, settings: Settings) -> None:
 def install(app: Flask) -> None:
     """Register the library; its views are ours to limit and to gate."""
     csrf.init_app(app)
-    security.init_app(app, SQLAlchemyUserDatastore(db, User, Role), register_blueprint=True)
+    # What a role may do is said in web/permissions.py: the library has no model of roles.
+    datastore = SQLAlchemyUserDatastore(db, User, None)  # type: ignore[arg-type]
+    security.init_app(app, datastore, register_blueprint=True)
     view = app.view_functions["security.login"]
     app.view_functions["security.login"] = limit_sign_ins(_unprocessable_unless_in(view))
 

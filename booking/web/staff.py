@@ -16,20 +16,21 @@ from booking.models import Appointment
 from booking.models.database import db, transaction
 from booking.services import agenda, busy, inbox
 from booking.services.appointments import (
-    appointment_by_reference,
     cancel_appointment,
     correct_address,
     note_attendance,
     reschedule_appointment,
 )
+from booking.services.desk import notes, undoable
 from booking.services.owing import owe_again
 from booking.web import fields
 from booking.web.errors import note_guard
-from booking.web.forms import AddressForm, ButtonForm, CancelForm, RescheduleForm
-from booking.web.gate import signed_in_name
+from booking.web.forms import AddressForm, ButtonForm, CancelForm, NoteForm, RescheduleForm
+from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
 from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
 from booking.web.times import read_query
+from booking.web.trail import saw
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
 
@@ -42,24 +43,28 @@ def upcoming() -> ResponseReturnValue:
     session, zone = db.session(), clinic().zone
     today = now().astimezone(zone).date()
     first = fields.date_or_none(request.args.get("from")) or today
-    practitioners = agenda.practitioners(session)
+    practitioners = [each for each in agenda.practitioners(session) if is_mine(each.id)]
+    own = own_practitioner()
     asked = request.args.get("practitioner")
     chosen = asked if asked in {each.slug for each in practitioners} else None
+    saw("day.read", f"{first}/{agenda.DAYS_AHEAD}")
     return render_template(
         "staff/upcoming.html",
-        days=agenda.upcoming(session, first, zone, practitioner=chosen),
+        days=agenda.upcoming(session, first, zone, practitioner=chosen, only=own),
         first=first,
         today=today,
         earlier=first - timedelta(days=agenda.DAYS_AHEAD),
         later=first + timedelta(days=agenda.DAYS_AHEAD),
         chosen=chosen,
         practitioners=practitioners,
-        not_reached=agenda.not_reached(session),
+        not_reached=agenda.not_reached(session, only=own),
         waiting_since=agenda.waiting_since(session, now=now()),
         relay=agenda.relay_trouble(session),
-        mail_waiting=inbox.waiting(session, now=now()),
+        mail_waiting=inbox.waiting(session, now=now(), only=own),
         mailbox_trouble=inbox.mailbox_trouble(session, now=now()),
-        calendars_failing=busy.failing(session, now=now()),
+        calendars_failing=[
+            each for each in busy.failing(session, now=now()) if is_mine(each.resource_id)
+        ],
         button=ButtonForm(),
     )
 
@@ -68,13 +73,19 @@ def upcoming() -> ResponseReturnValue:
 def appointment(reference: str) -> ResponseReturnValue:
     """One appointment: the person, what happened, what was sent."""
     session = db.session()
-    found = appointment_by_reference(session, reference)
+    found = visible_appointment(session, reference)
+    saw("appointment.read", reference)
+    house = booking().house
+    last = undoable(session, found, house, now=now())
     return render_template(
         "staff/appointment.html",
         appointment=found,
+        undoable=last.at + house.undo if last else None,
+        notes=notes(session, found, house),
+        note_form=NoteForm(),
         history=agenda.history(session, found),
         messages=agenda.messages(session, found),
-        mails=inbox.received(session, found, booking().house),
+        mails=inbox.received(session, found, house),
         button=ButtonForm(),
     )
 
@@ -84,7 +95,9 @@ def attendance(reference: str, verb: str) -> ResponseReturnValue:
     """Note that the patient arrived, was seen, or did not come."""
 
     def note(session: Session, found: Appointment) -> None:
-        note_attendance(session, found, ATTENDANCE[verb], actor=signed_in_name(), now=now())
+        note_attendance(
+            session, found, ATTENDANCE[verb], booking().house, actor=signed_in_name(), now=now()
+        )
 
     return _act(reference, note)
 
@@ -92,7 +105,8 @@ def attendance(reference: str, verb: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/cancel")
 def cancel_form(reference: str) -> ResponseReturnValue:
     """The question before staff cancel."""
-    found = appointment_by_reference(db.session(), reference)
+    saw("appointment.read", reference)
+    found = visible_appointment(db.session(), reference)
     return render_template("staff/cancel.html", appointment=found, form=CancelForm())
 
 
@@ -101,7 +115,7 @@ def cancel(reference: str) -> ResponseReturnValue:
     """Cancel; the patient is told by mail."""
     form = CancelForm()
     if not form.validate_on_submit():
-        found = appointment_by_reference(db.session(), reference)
+        found = visible_appointment(db.session(), reference)
         return render_template("staff/cancel.html", appointment=found, form=form), 422
 
     def act(session: Session, found: Appointment) -> None:
@@ -120,10 +134,11 @@ def cancel(reference: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/reschedule")
 def reschedule_times(reference: str) -> ResponseReturnValue:
     """The free times to which it can be moved."""
+    saw("appointment.read", reference)
     form = RescheduleForm()
     form.start.data = request.args.get("start", "")
     form.practitioner.data = request.args.get("practitioner", "")
-    return _move_page(appointment_by_reference(db.session(), reference), form)
+    return _move_page(visible_appointment(db.session(), reference), form)
 
 
 @bp.post("/appointments/<reference>/reschedule")
@@ -131,7 +146,7 @@ def reschedule(reference: str) -> ResponseReturnValue:
     """Move it; the patient is told by mail."""
     form = RescheduleForm()
     if not form.validate_on_submit():
-        found = appointment_by_reference(db.session(), reference)
+        found = visible_appointment(db.session(), reference)
         return _move_page(found, form), 422
 
     def act(session: Session, found: Appointment) -> None:
@@ -149,7 +164,7 @@ def reschedule(reference: str) -> ResponseReturnValue:
         return _act(reference, act, told="Moved. The patient is being told by email.")
     except SlotTaken as refusal:
         note_guard(refusal)
-        found = appointment_by_reference(db.session(), reference)
+        found = visible_appointment(db.session(), reference)
         return _move_page(found, form, taken=True), 409
 
 
@@ -167,7 +182,8 @@ def resend(reference: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/address")
 def address_form(reference: str) -> ResponseReturnValue:
     """The address on file, to be corrected."""
-    found = appointment_by_reference(db.session(), reference)
+    saw("appointment.read", reference)
+    found = visible_appointment(db.session(), reference)
     form = AddressForm(data={"email": found.patient_email})
     return render_template("staff/address.html", appointment=found, form=form)
 
@@ -177,7 +193,7 @@ def address(reference: str) -> ResponseReturnValue:
     """Write to another address from now on."""
     form = AddressForm()
     if not form.validate_on_submit():
-        found = appointment_by_reference(db.session(), reference)
+        found = visible_appointment(db.session(), reference)
         return render_template("staff/address.html", appointment=found, form=form), 422
 
     def act(session: Session, found: Appointment) -> None:
@@ -201,12 +217,13 @@ def handled(reference: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/messages/<int(max=2147483647):message>")
 def message(reference: str, message: int) -> ResponseReturnValue:
     """A mail as it left, opened from its sealed copy."""
-    found = appointment_by_reference(db.session(), reference)
+    found = visible_appointment(db.session(), reference)
     copy = agenda.sent_copy(db.session(), found, message)
     if copy is None:
         abort(404)
     mail = message_from_bytes(booking().house.keys.seal.decrypt(copy.sealed), policy=policy.default)
     assert isinstance(mail, EmailMessage)  # noqa: S101 (what the default policy makes)
+    saw("message.read", reference)
     return render_template(
         "staff/message.html",
         appointment=found,
@@ -228,13 +245,17 @@ def _act(
         abort(400)
     try:
         with transaction() as session:
-            act(session, appointment_by_reference(session, reference))
+            found = visible_appointment(session, reference)
+            act(session, found)
+            stays = is_mine(found.practitioner_id)
     except WrongState:
         told = "Nothing was changed: the appointment is already in another state."
+        stays = True
     if told:
         flash(told)
-    to_list = request.form.get("back") == "list"
-    there = url_for(".upcoming") if to_list else url_for(".appointment", reference=reference)
+    lists = {"list": url_for(".upcoming"), "day": url_for("day.page")}
+    own = url_for(".appointment", reference=reference) if stays else lists["list"]
+    there = lists.get(request.form.get("back", ""), own)
     return redirect(back or there, 303)
 
 

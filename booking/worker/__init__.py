@@ -19,6 +19,7 @@ from booking.services import outbox
 from booking.worker.calendars import CalendarReader
 from booking.worker.delivery import Worker
 from booking.worker.replies import ReplyReader
+from booking.worker.welcomes import WelcomeSender
 
 log = structlog.get_logger("worker")
 
@@ -49,10 +50,23 @@ def worker_of(app: Flask, holder: str | None = None) -> Worker:
     )
 
 
-def readers_of(app: Flask) -> list[Reader]:
-    """What this installation reads from outside."""
+def welcome_sender_of(app: Flask) -> WelcomeSender:
+    """Who sends the invitations of members of staff through the app's own transport."""
     state = app.extensions["booking"]
-    readers: list[Reader] = []
+    return WelcomeSender(
+        transport=state.transport,
+        renderer=state.renderer,
+        keys=state.house.keys,
+        base_url=state.settings.base_url,
+        mail_from=state.settings.mail_from,
+        clock=state.clock,
+    )
+
+
+def readers_of(app: Flask) -> list[Reader]:
+    """What works beside the delivery: what is read from outside, and mails to new staff."""
+    state = app.extensions["booking"]
+    readers: list[Reader] = [welcome_sender_of(app)]
     if state.settings.reply_imap_url:
         mailbox = MailboxAddress.from_url(state.settings.reply_imap_url)
         readers.append(ReplyReader(mailbox=mailbox, house=state.house, clock=state.clock))

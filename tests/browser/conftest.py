@@ -234,7 +234,7 @@ def _addresses(site: Site) -> dict[str, str]:
             .order_by(Appointment.start_at)
             .limit(1)
         ).one()
-        note_attendance(session, today, Verb.ARRIVE, actor="desk", now=site.clock.now)
+        note_attendance(session, today, Verb.ARRIVE, HOUSE, actor="desk", now=site.clock.now)
     site.deliver()
     lost = site.book("Thu 11:30", email="lost@mail.example", phone="+12125550177")
     site.mailbox.refuse_mail = PermanentFailure("550 5.1.1 no such mailbox")
@@ -270,6 +270,28 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff move": f"{staff}/reschedule",
         "staff move, chosen": f"{staff}/reschedule?start={_start('Tue 10:00')}",
         "staff message": f"{staff}/messages/1",
+        "staff address": f"{staff}/address",
+        "staff day": "/staff/day/",
+        "staff day, another": "/staff/day/?on=2030-01-01",
+        "staff week of one": "/staff/day/week?practitioner=maya-ellison",
+        "staff month": "/staff/day/month",
+        "staff day sheet": "/staff/day/sheet",
+        "staff caller": "/staff/book",
+        "staff search": "/staff/search?q=a",
+        "staff numbers": "/staff/numbers/",
+        "staff audit": "/staff/audit/?check=1",
+        "staff calendars": "/staff/calendars/",
+        "staff schedule": "/staff/schedule/",
+        "staff week": "/staff/schedule/practitioners/maya-ellison",
+        "staff hours": "/staff/schedule/practitioners/maya-ellison/hours/new",
+        "staff extra opening": "/staff/schedule/practitioners/maya-ellison/extra/new",
+        "staff practitioner": "/staff/schedule/practitioners/maya-ellison/details",
+        "staff closures": "/staff/schedule/closures/",
+        "staff closure": "/staff/schedule/closures/new",
+        "staff holidays": "/staff/schedule/closures/holidays",
+        "staff why": "/staff/schedule/why?service=first-consultation&day=2026-11-26",
+        "staff texts": "/staff/schedule/texts/",
+        "staff texts of a service": "/staff/schedule/texts/first-consultation",
     }
 
 

@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from booking.app import create_app
-from booking.models import Clinic, OpeningHours, Resource
+from booking.domain.openings import ALL_MONTHS
+from booking.models import Clinic, Location, OpeningHours, Resource
 from booking.models.database import db, transaction
 from booking.seed import DEMO_FILE
 from booking.services.clinic_file import (
@@ -105,6 +106,27 @@ def test_what_the_file_says_is_stored() -> None:
     assert visit.booking_horizon == timedelta(days=30)
     assert visit.location is not None
     assert db.session.scalar(select(func.count()).select_from(OpeningHours)) == 7
+
+
+@pytest.mark.usefixtures("empty_app")
+def test_hours_hold_in_the_months_and_at_the_place_that_the_file_says() -> None:
+    more = 'closes = "17:00"\nmonths = [1, 3]\nlocation = "main"'
+    with transaction() as session:
+        a_clinic(session, CLINIC.replace('closes = "17:00"', more, 1))
+
+    rules = [each.rule for each in db.session.scalars(select(OpeningHours)).unique()]
+    main = db.session.scalars(select(Location.id)).one()
+    assert {(each.months, each.place) for each in rules} == {
+        (frozenset({1, 3}), main),
+        (ALL_MONTHS, None),
+    }
+
+
+def test_hours_at_a_place_that_is_not_defined_are_refused() -> None:
+    more = 'closes = "17:00"\nlocation = "moon"'
+
+    with pytest.raises(ClinicFileError, match=r"practitioners\.ada: no location moon"):
+        read_clinic_file(CLINIC.replace('closes = "17:00"', more, 1))
 
 
 @pytest.mark.usefixtures("app")

@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import CheckConstraint, Select, Table, insert, inspect, select, text
+from sqlalchemy import CheckConstraint, Select, Table, delete, insert, inspect, select, text
 
 from booking.app import create_app
 from booking.models import HealthcareService, OwedMessage, ServiceReminder, Told
@@ -128,6 +128,8 @@ def ordered(table: Table) -> Select[tuple[object, ...]]:
 
 def put_back(rows: Rows) -> None:
     with db.engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(delete(table))  # a migration may have left rows of its own
         for table in Base.metadata.sorted_tables:
             names = [column.name for column in table.columns]
             if rows[table.name]:

@@ -376,7 +376,9 @@ def test_kept_it_goes_back_into_the_calendar_and_off_the_list(
 
     for _ in range(3):
         with transaction() as session:
-            inbox.keep_appointment(session, session.get_one(Appointment, everywhere), now=NOW)
+            inbox.keep_appointment(
+                session, session.get_one(Appointment, everywhere), HOUSE, now=NOW
+            )
     deliver(app)
 
     assert appointment(everywhere).partstat == Partstat.ACCEPTED
@@ -390,11 +392,13 @@ def test_kept_it_goes_back_into_the_calendar_and_off_the_list(
 
 def test_what_is_over_cannot_be_kept(made: int) -> None:
     with pytest.raises(TooLate), transaction() as session:
-        inbox.keep_appointment(session, session.get_one(Appointment, made), now=at("Tue 09:00"))
+        inbox.keep_appointment(
+            session, session.get_one(Appointment, made), HOUSE, now=at("Tue 09:00")
+        )
     with transaction() as session:
         cancel_appointment(session, session.get_one(Appointment, made), HOUSE, now=NOW)
     with pytest.raises(WrongState), transaction() as session:
-        inbox.keep_appointment(session, session.get_one(Appointment, made), now=NOW)
+        inbox.keep_appointment(session, session.get_one(Appointment, made), HOUSE, now=NOW)
 
 
 # Proposals

@@ -1,0 +1,146 @@
+"""The audit trail: every read and change of a patient's data, and every sign-in.
+
+Each row is sealed together with the digest of the row before it, under a key that is not in the
+database: a row that was changed, removed or put elsewhere breaks the chain from there on, and
+nobody who has only the database can mend it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hmac import compare_digest
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from booking.models import AuditEntry, AuditHead
+from booking.services.links import Keys
+
+BEGINNING = bytes(32)
+MOST_SHOWN = 100
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Break:
+    """Where the chain does not hold."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which entries are asked for; empty means all."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    """Only entries of a lower number: the next page."""
+
+
+def note(
+    session: Session,
+    action: str,
+    *,
+    keys: Keys,
+    actor: str,
+    now: datetime,
+    subject: str = "",
+    fields: Iterable[str] = (),
+) -> None:
+    """Add an entry, in the transaction of what it is about.
+
+    Call it last: it takes a lock that everybody waits for, until the transaction ends.
+
+    Args:
+        fields: The names of what was changed; values have no place here.
+    """
+    head = session.get_one(AuditHead, 1, with_for_update=True, populate_existing=True)
+    entry = AuditEntry(
+        number=head.number + 1,
+        at=now.replace(microsecond=0),
+        actor=actor,
+        action=action,
+        subject=subject,
+        fields=" ".join(fields)[:200],
+    )
+    entry.digest = _seal(entry, head.digest, keys)
+    head.number, head.digest = entry.number, entry.digest
+    session.add(entry)
+    session.flush()
+
+
+def verify(session: Session, keys: Keys) -> Iterator[Break]:
+    """Go through the whole chain and say where it does not hold; nothing if it does.
+
+    After a break it goes on from what stands there, so that one wrong row is one break.
+    """
+    expected, before = 1, BEGINNING
+    for entry in _all(session):
+        if entry.number != expected:
+            yield Break(expected, _gap(expected, entry.number))
+        elif not compare_digest(entry.digest, _seal(entry, before, keys)):
+            yield Break(entry.number, "was changed, or the one before it was")
+        expected, before = entry.number + 1, entry.digest
+    head = session.get_one(AuditHead, 1)
+    if head.number != expected - 1:
+        yield Break(expected, f"is missing: the chain went on to {head.number}")
+    elif not compare_digest(head.digest, before):
+        yield Break(head.number, "is not the entry that the chain ended with")
+
+
+def entries(session: Session, wanted: Filter) -> Sequence[AuditEntry]:
+    """The newest entries that are asked for, at most `MOST_SHOWN`."""
+    query = select(AuditEntry).order_by(AuditEntry.number.desc()).limit(MOST_SHOWN)
+    for column, value in (
+        (AuditEntry.actor, wanted.actor),
+        (AuditEntry.action, wanted.action),
+        (AuditEntry.subject, wanted.subject),
+    ):
+        if value:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(AuditEntry.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(AuditEntry.at < wanted.until)
+    if wanted.before is not None:
+        query = query.where(AuditEntry.number < wanted.before)
+    return session.scalars(query).all()
+
+
+def head(session: Session) -> AuditHead:
+    """The end of the trail; written down elsewhere, it shows whether the trail was cut short."""
+    return session.get_one(AuditHead, 1)
+
+
+def _all(session: Session) -> Iterator[AuditEntry]:
+    """Every entry in order, some at a time: the trail may be longer than the memory."""
+    last = 0
+    while True:
+        query = select(AuditEntry).where(AuditEntry.number > last).order_by(AuditEntry.number)
+        found = session.scalars(query.limit(BATCH)).all()
+        if not found:
+            return
+        yield from found
+        last = found[-1].number
+        session.expunge_all()
+
+
+def _gap(expected: int, found: int) -> str:
+    return "is missing" if found == expected + 1 else f"is missing, and all before {found}"
+
+
+def _seal(entry: AuditEntry, before: bytes, keys: Keys) -> bytes:
+    parts = (
+        entry.number,
+        entry.at.isoformat(),
+        entry.actor,
+        entry.action,
+        entry.subject,
+        entry.fields,
+    )
+    return keys.digest("audit", before + repr(parts).encode())

@@ -1,0 +1,72 @@
+"""Finding an appointment by what somebody says on the telephone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Status
+from booking.domain.openings import local_day
+from booking.models import Appointment, HealthcareService
+from booking.services.agenda import with_names
+
+MOST_FOUND = 50
+LOOK_BACK = timedelta(days=180)
+"""How far back one looks unless a day is named: what is older is seldom asked for, and years of it
+would have to be read for a name."""
+SHORTEST_NUMBER = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is looked for; empty means anything."""
+
+    text: str = ""
+    """A part of a name, an address, the end of a phone number, or a reference."""
+    status: str = ""
+    first: date | None = None
+    last: date | None = None
+    only: int | None = None
+    """The practitioner whose appointments may be seen, where not everybody's may."""
+
+
+def find(
+    session: Session, wanted: Search, zone: ZoneInfo, *, now: datetime
+) -> Sequence[Appointment]:
+    """The appointments that answer to it, those to come first, at most `MOST_FOUND`."""
+    since = local_day(wanted.first, zone).start if wanted.first else now - LOOK_BACK
+    query = select(Appointment).where(Appointment.start_at >= since)
+    if wanted.last:
+        query = query.where(Appointment.start_at < local_day(wanted.last, zone).until)
+    if wanted.status in {*Status}:
+        query = query.where(Appointment.status == wanted.status)
+    if wanted.only is not None:
+        query = query.where(Appointment.practitioner_id == wanted.only)
+    if wanted.text:
+        query = query.where(_answers_to(wanted.text))
+    is_over = Appointment.start_at < now
+    ordered = query.order_by(is_over, Appointment.start_at, Appointment.id)
+    return session.scalars(ordered.limit(MOST_FOUND).options(*with_names())).all()
+
+
+def services(session: Session) -> list[HealthcareService]:
+    """All that the desk can book, in the order of the clinic."""
+    query = select(HealthcareService).order_by(HealthcareService.position, HealthcareService.id)
+    return list(session.scalars(query))
+
+
+def _answers_to(text: str) -> ColumnElement[bool]:
+    pattern = "%" + re.sub(r"([%_\\])", r"\\\1", text.lower()) + "%"
+    ways = [
+        func.lower(Appointment.patient_name).like(pattern, escape="\\"),
+        Appointment.email_key.like(pattern, escape="\\"),
+        Appointment.reference == text.upper(),
+    ]
+    digits = re.sub(r"\D", "", text)
+    if len(digits) >= SHORTEST_NUMBER:
+        ways.append(Appointment.patient_phone.like(f"%{digits}"))
+    return or_(*ways)

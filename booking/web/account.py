@@ -1,0 +1,75 @@
+"""One's own account: where one is signed in, and another password."""
+
+from flask import Blueprint, abort, flash, redirect, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_security import current_user
+from flask_security.utils import hash_password, verify_password
+from sqlalchemy.orm import Session
+
+from booking.models.database import db, transaction
+from booking.services import accounts, audit
+from booking.web.forms import ButtonForm
+from booking.web.gate import SESSION_KEY, signed_in_name
+from booking.web.limits import limit_sign_ins
+from booking.web.passwords import normal
+from booking.web.people_forms import PasswordForm
+from booking.web.state import booking, now
+
+bp = Blueprint("account", __name__, url_prefix="/staff/account")
+
+WRONG = "That is not your present password."
+
+
+@bp.get("/")
+def page() -> ResponseReturnValue:
+    """The sessions that are open, this one marked, and the form for another password."""
+    return _page(PasswordForm(address=signed_in_name()))
+
+
+@bp.post("/password")
+@limit_sign_ins
+def password() -> ResponseReturnValue:
+    """Take another password: 303 to the page, 422 if the form is wrong. Other sessions end."""
+    form = PasswordForm(address=signed_in_name())
+    known = str(current_user.password)
+    if form.validate_on_submit():
+        if verify_password(normal(form.present.data or ""), known):
+            hashed = hash_password(form.chosen)
+            with transaction() as work:
+                accounts.change_password(work, signed_in_name(), hashed)
+                accounts.close_others(work, signed_in_name(), _key())
+                _note(work, "password.change")
+            flash("Your password is changed. Every other session of yours has ended.")
+            return redirect(url_for(".page"), 303)
+        form.present.errors = [WRONG]
+    return _page(form), 422
+
+
+@bp.post("/others/end")
+def end_others() -> ResponseReturnValue:
+    """Sign out everywhere else."""
+    if not ButtonForm().validate_on_submit():
+        abort(400)
+    with transaction() as work:
+        accounts.close_others(work, signed_in_name(), _key())
+        _note(work, "session.end")
+    flash("You are signed out everywhere else.")
+    return redirect(url_for(".page"), 303)
+
+
+def _page(form: PasswordForm) -> str:
+    return render_template(
+        "staff/account.html",
+        form=form,
+        sessions=accounts.open_sessions(db.session(), signed_in_name(), now=now()),
+        mine=accounts.digest_of(_key()),
+        button=ButtonForm(),
+    )
+
+
+def _key() -> str:
+    return str(session[SESSION_KEY])
+
+
+def _note(work: Session, action: str) -> None:
+    audit.note(work, action, keys=booking().house.keys, actor=signed_in_name(), now=now())

@@ -1,0 +1,147 @@
+"""What the desk does all day: book a caller, find somebody, take a change back, write a note."""
+
+from secrets import token_urlsafe
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, WrongState
+from booking.domain.slots import Slot
+from booking.messages.hygiene import one_line
+from booking.models import HealthcareService
+from booking.models.database import db, transaction
+from booking.services import agenda, desk, finding
+from booking.web import fields
+from booking.web.errors import note_guard
+from booking.web.filters import HIDDEN_NAMES
+from booking.web.forms import ButtonForm, CallerForm, NoteForm
+from booking.web.gate import own_practitioner, signed_in_name, visible_appointment
+from booking.web.state import booking, clinic, now
+from booking.web.times import alternatives
+from booking.web.trail import saw
+
+bp = Blueprint("desk", __name__, url_prefix="/staff")
+
+TOLD = "Booked. The patient is being told by email."
+NOT_TOLD = "Booked. There is no email address: no invitation is sent, so tell the patient the time."
+PREFILLED = ("service", "practitioner", "day", "time")
+
+
+@bp.get("/book")
+def caller() -> ResponseReturnValue:
+    """The form for somebody on the telephone; a gap in the day fills in when and with whom."""
+    given = {name: request.args.get(name, "") for name in PREFILLED}
+    return _caller_page(_form(**given))
+
+
+@bp.post("/book")
+def book_caller() -> ResponseReturnValue:
+    """Book: 303 to the appointment; 422 if the form is wrong, 409 if the time cannot be had."""
+    form = _form()
+    if not form.validate_on_submit():
+        return _caller_page(form), 422
+    try:
+        with transaction() as work:
+            made = desk.book_for_caller(
+                work,
+                form.service.data or "",
+                form.request(),
+                booking().house,
+                actor=signed_in_name(),
+                now=now(),
+                anyway=bool(form.anyway.data),
+            )
+            reference, has_address = made.reference, bool(made.patient_email)
+    except SlotTaken as refusal:
+        note_guard(refusal)
+        return _caller_page(form, taken=True), 409
+    except NotOffered:
+        form.service.errors = ["Choose a service, and somebody who offers it."]
+        return _caller_page(form), 422
+    except KeyReused:
+        form.key.data = token_urlsafe(24)
+        return _caller_page(form), 422
+    flash(TOLD if has_address else NOT_TOLD)
+    return redirect(url_for("staff.appointment", reference=reference), 303)
+
+
+@bp.post("/appointments/<reference>/undo")
+def undo(reference: str) -> ResponseReturnValue:
+    """Take the last cancellation or move back, before anybody is told of it."""
+    if not ButtonForm().validate_on_submit():
+        abort(400)
+    try:
+        with transaction() as work:
+            found = visible_appointment(work, reference)
+            desk.undo(work, found, booking().house, actor=signed_in_name(), now=now())
+        told = "Taken back. Nobody was told of the change."
+    except WrongState:
+        told = "Nothing was changed: it is too late to take this back."
+    except SlotTaken:
+        told = "Nothing was changed: its time was given to somebody else meanwhile."
+    flash(told)
+    return redirect(url_for("staff.appointment", reference=reference), 303)
+
+
+@bp.post("/appointments/<reference>/notes")
+def write_note(reference: str) -> ResponseReturnValue:
+    """Keep a note; it is for staff only."""
+    form = NoteForm()
+    if not form.validate_on_submit():
+        for _, sentence in form.faults():
+            flash(sentence)
+        return redirect(url_for("staff.appointment", reference=reference), 303)
+    with transaction() as work:
+        found = visible_appointment(work, reference)
+        text, house = form.text.checked, booking().house
+        desk.write_note(work, found, text, house, actor=signed_in_name(), now=now())
+    flash("The note is kept.")
+    return redirect(url_for("staff.appointment", reference=reference) + "#notes", 303)
+
+
+@bp.post("/names")
+def names() -> ResponseReturnValue:
+    """Show initials in the lists of this browser, or names again."""
+    if not ButtonForm().validate_on_submit():
+        abort(400)
+    session[HIDDEN_NAMES] = not session.get(HIDDEN_NAMES)
+    return redirect(url_for("staff.upcoming"), 303)
+
+
+@bp.get("/search")
+def search() -> ResponseReturnValue:
+    """Appointments by name, e-mail, phone or reference, and by status and day."""
+    wanted = finding.Search(
+        text=one_line(request.args.get("q", ""))[:120],
+        status=request.args.get("status", ""),
+        first=fields.date_or_none(request.args.get("from")),
+        last=fields.date_or_none(request.args.get("to")),
+        only=own_practitioner(),
+    )
+    zone = clinic().zone
+    found = finding.find(db.session(), wanted, zone, now=now()) if request.args else None
+    if found:
+        saw("appointment.search")
+    return render_template("staff/search.html", found=found, wanted=wanted)
+
+
+def _form(**given: object) -> CallerForm:
+    return CallerForm(country=clinic().country, timezone=clinic().zone, data=given or None)
+
+
+def _caller_page(form: CallerForm, *, taken: bool = False) -> str:
+    services = finding.services(db.session())
+    return render_template(
+        "staff/book.html",
+        form=form,
+        services=services,
+        practitioners=agenda.practitioners(db.session()),
+        taken=taken,
+        nearest=_nearest(services, form) if taken else [],
+    )
+
+
+def _nearest(services: list[HealthcareService], form: CallerForm) -> list[Slot]:
+    service = next((each for each in services if each.slug == form.service.data), None)
+    who = form.practitioner.data or None
+    return alternatives(service, who, form.start) if service else []

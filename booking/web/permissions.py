@@ -1,0 +1,144 @@
+"""Who may do what: the one table, from endpoint to permission and from role to permissions."""
+
+from enum import StrEnum
+
+from flask import Flask
+from flask_security import current_user
+
+from booking.models import Role
+
+
+class Permission(StrEnum):
+    """One thing that a role may do or not."""
+
+    ACCOUNT = "account"
+    """One's own account, and the way out."""
+    SEE_DAY = "see_day"
+    """Appointments: of everybody, or a clinician's own."""
+    ACT = "act"
+    """Book, move, cancel, attendance, notes."""
+    SEE_MAIL = "see_mail"
+    """Mails that came in; a clinician's are those about own appointments."""
+    SCHEDULE = "schedule"
+    """Hours, closures, services, rooms, texts."""
+    CALENDARS = "calendars"
+    """Feeds and calendars that are read; a clinician's own only."""
+    PEOPLE = "people"
+    AUDIT = "audit"
+    NUMBERS = "numbers"
+    EXPORT = "export"
+
+
+_OWN = frozenset(
+    {
+        Permission.ACCOUNT,
+        Permission.SEE_DAY,
+        Permission.ACT,
+        Permission.SEE_MAIL,
+        Permission.CALENDARS,
+    }
+)
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.ADMINISTRATOR: frozenset(Permission),
+    Role.SCHEDULER: frozenset(Permission) - {Permission.PEOPLE, Permission.AUDIT},
+    Role.CLINICIAN: _OWN,
+    Role.AUDITOR: frozenset({Permission.ACCOUNT, Permission.AUDIT}),
+}
+"""What each role may do."""
+
+NEEDED: dict[str, Permission] = {
+    "account.end_others": Permission.ACCOUNT,
+    "account.page": Permission.ACCOUNT,
+    "account.password": Permission.ACCOUNT,
+    "answers.accept": Permission.ACT,
+    "answers.decline": Permission.ACT,
+    "answers.done": Permission.ACT,
+    "answers.show": Permission.SEE_MAIL,
+    "audit.page": Permission.AUDIT,
+    "calendars.add": Permission.CALENDARS,
+    "calendars.add_form": Permission.CALENDARS,
+    "calendars.check": Permission.CALENDARS,
+    "calendars.end": Permission.CALENDARS,
+    "calendars.page": Permission.CALENDARS,
+    "calendars.remove": Permission.CALENDARS,
+    "calendars.renew": Permission.CALENDARS,
+    "closures.close": Permission.SCHEDULE,
+    "closures.closure": Permission.SCHEDULE,
+    "closures.closure_form": Permission.SCHEDULE,
+    "closures.holiday_close": Permission.SCHEDULE,
+    "closures.holiday_open": Permission.SCHEDULE,
+    "closures.holidays": Permission.SCHEDULE,
+    "closures.page": Permission.SCHEDULE,
+    "closures.remove": Permission.SCHEDULE,
+    "day.month": Permission.SEE_DAY,
+    "day.page": Permission.SEE_DAY,
+    "day.sheet": Permission.SEE_DAY,
+    "day.week": Permission.SEE_DAY,
+    "desk.book_caller": Permission.ACT,
+    "desk.caller": Permission.ACT,
+    "desk.names": Permission.SEE_DAY,
+    "desk.search": Permission.SEE_DAY,
+    "desk.undo": Permission.ACT,
+    "desk.write_note": Permission.ACT,
+    "schedule.copy_day": Permission.SCHEDULE,
+    "schedule.copy_week": Permission.SCHEDULE,
+    "schedule.details": Permission.SCHEDULE,
+    "schedule.details_form": Permission.SCHEDULE,
+    "schedule.extra_add": Permission.SCHEDULE,
+    "schedule.extra_form": Permission.SCHEDULE,
+    "schedule.hours_add": Permission.SCHEDULE,
+    "schedule.hours_edit": Permission.SCHEDULE,
+    "schedule.hours_edit_form": Permission.SCHEDULE,
+    "schedule.hours_form": Permission.SCHEDULE,
+    "schedule.hours_remove": Permission.SCHEDULE,
+    "schedule.page": Permission.SCHEDULE,
+    "schedule.practitioner_add": Permission.SCHEDULE,
+    "schedule.practitioner_form": Permission.SCHEDULE,
+    "schedule.week": Permission.SCHEDULE,
+    "schedule.why": Permission.SCHEDULE,
+    "people.disable": Permission.PEOPLE,
+    "people.enable": Permission.PEOPLE,
+    "people.invite": Permission.PEOPLE,
+    "people.invite_again": Permission.PEOPLE,
+    "people.invite_form": Permission.PEOPLE,
+    "people.page": Permission.PEOPLE,
+    "people.role": Permission.PEOPLE,
+    "people.role_form": Permission.PEOPLE,
+    "numbers.export": Permission.EXPORT,
+    "numbers.page": Permission.NUMBERS,
+    "security.logout": Permission.ACCOUNT,
+    "security.static": Permission.ACCOUNT,
+    "staff.address": Permission.ACT,
+    "staff.address_form": Permission.ACT,
+    "staff.appointment": Permission.SEE_DAY,
+    "staff.attendance": Permission.ACT,
+    "staff.cancel": Permission.ACT,
+    "staff.cancel_form": Permission.ACT,
+    "staff.handled": Permission.ACT,
+    "staff.message": Permission.SEE_DAY,
+    "staff.reschedule": Permission.ACT,
+    "staff.reschedule_times": Permission.ACT,
+    "staff.resend": Permission.ACT,
+    "staff.upcoming": Permission.SEE_DAY,
+    "texts.change": Permission.SCHEDULE,
+    "texts.page": Permission.SCHEDULE,
+    "texts.service_change": Permission.SCHEDULE,
+    "texts.service_form": Permission.SCHEDULE,
+}
+"""What each endpoint that is not public needs; one without a line opens for nobody."""
+
+
+def install(app: Flask) -> None:
+    """Let templates ask, so that nobody is shown a way that is closed to them."""
+    app.jinja_env.globals["may"] = may
+
+
+def may(permission: str) -> bool:
+    """Whether who is signed in has the permission."""
+    return current_user.is_authenticated and permission in PERMISSIONS[Role(current_user.role)]
+
+
+def may_open(endpoint: str) -> bool:
+    """Whether who is signed in may open what the endpoint leads to, whatever the verb."""
+    needed = NEEDED.get(endpoint)
+    return needed is not None and may(needed)

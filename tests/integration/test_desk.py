@@ -1,0 +1,397 @@
+"""The desk: callers are booked, changes taken back, notes kept, people found, the day seen."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from booking.domain.refusals import SlotTaken, WrongState
+from booking.models import Appointment, AppointmentNote, AuditEntry, OwedMessage
+from booking.models.database import db, transaction
+from booking.services import desk as service
+from booking.services.appointments import cancel_appointment, reschedule_appointment
+from booking.worker import worker_of
+from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at
+from tests.pages import page_of
+from tests.readings import told
+from tests.visits import a_member_of_staff, a_reference, get, rows, send, sign_in, the_appointment
+
+PATIENCE = replace(HOUSE, undo=timedelta(seconds=120))
+CALLER = {"service": "visit", "day": "2026-11-24", "time": "09:00", "name": "Robin Fields"}
+WITH_NUMBER = CALLER | {"phone": "(212) 555-0177"}
+
+
+@pytest.fixture
+def desk(client: FlaskClient) -> FlaskClient:
+    a_member_of_staff()
+    sign_in(client)
+    return client
+
+
+def booked(client: FlaskClient, **typed: str) -> Appointment:
+    answer = send(client, get(client, "/staff/book"), "/staff/book", **WITH_NUMBER | typed)
+    assert answer.status_code == 303, page_of(answer).text
+    return the_appointment()
+
+
+# A caller
+
+
+def test_a_caller_without_an_address_is_booked_and_the_page_says_so(
+    desk: FlaskClient, sqlite_app: Flask, mailbox: Mailbox
+) -> None:
+    answer = send(desk, get(desk, "/staff/book"), "/staff/book", **WITH_NUMBER)
+
+    page = get(desk, answer.location)
+    assert "no invitation is sent, so tell the patient the time" in page.text
+    made = the_appointment()
+    assert (made.start_at, made.patient_email) == (at("Tue 09:00"), "")
+    worker_of(sqlite_app).turn()
+    assert {each.recipient for each in mailbox.mails} == {
+        "ada@clinic.example",
+        "desk@clinic.example",
+    }
+
+
+def test_a_caller_with_an_address_gets_the_invitation(
+    desk: FlaskClient, sqlite_app: Flask, mailbox: Mailbox
+) -> None:
+    booked(desk, email="robin@mail.example")
+
+    worker_of(sqlite_app).turn()
+
+    assert told(mailbox, "robin@mail.example") == [("REQUEST", 0)]
+
+
+def test_without_number_and_address_nobody_could_be_reached(desk: FlaskClient) -> None:
+    answer = send(desk, get(desk, "/staff/book"), "/staff/book", **CALLER)
+
+    assert answer.status_code == 422
+    assert "Enter a phone number or an email address." in page_of(answer).alerts()[0].text
+    assert page_of(answer).form("/staff/book").values()["name"] == "Robin Fields"
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"day": ""}, "day"),
+        ({"time": "late"}, "time"),
+        ({"name": ""}, "name"),
+        ({"email": "robin@@mail"}, "email"),
+        ({"phone": "12"}, "phone"),
+        ({"service": "none"}, "service"),
+        ({"anyway": "y", "practitioner": ""}, "practitioner"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(
+    desk: FlaskClient, typed: dict[str, str], field: str
+) -> None:
+    answer = send(desk, get(desk, "/staff/book"), "/staff/book", **WITH_NUMBER | typed)
+
+    assert answer.status_code == 422
+    assert f"#{field}" in [each.get("href") for each in page_of(answer).alerts()[0].all("a")]
+
+
+def test_a_time_that_is_not_on_offer_comes_back_with_everything_typed(desk: FlaskClient) -> None:
+    answer = send(desk, get(desk, "/staff/book"), "/staff/book", **WITH_NUMBER | {"time": "07:10"})
+
+    page = page_of(answer)
+    assert answer.status_code == 409
+    assert "This time is not on offer" in page.text
+    assert "Tuesday 24 November, 9:00 am" in page.text
+    assert page.form("/staff/book").values()["time"] == "07:10"
+
+
+def test_outside_of_the_offer_it_is_booked_when_the_desk_insists_and_audited(
+    desk: FlaskClient,
+) -> None:
+    made = booked(desk, day="2026-11-28", time="07:10", anyway="y", practitioner="ada")
+
+    assert made.start_at == at("Sat 07:10")
+    actions = db.session.scalars(
+        select(AuditEntry.action).where(AuditEntry.subject == made.reference)
+    )
+    assert "appointment.override" in set(actions)
+
+
+def test_over_another_appointment_nothing_is_booked_however_one_insists(
+    desk: FlaskClient,
+) -> None:
+    a_reference("Tue 09:00")
+    before = rows()["appointment"]
+
+    answer = send(
+        desk,
+        get(desk, "/staff/book"),
+        "/staff/book",
+        **WITH_NUMBER | {"time": "09:20", "anyway": "y", "practitioner": "ada"},
+    )
+
+    assert answer.status_code == 409
+    assert rows()["appointment"] == before
+
+
+def test_pressed_twice_the_button_books_once(desk: FlaskClient) -> None:
+    page = get(desk, "/staff/book")
+
+    first = send(desk, page, "/staff/book", **WITH_NUMBER)
+    second = send(desk, page, "/staff/book", **WITH_NUMBER)
+
+    assert first.location == second.location
+    assert len(rows()["appointment"]) == 1
+
+
+# Taking back
+
+
+@pytest.fixture
+def made(app: Flask) -> int:
+    with transaction() as session:
+        made = an_appointment(session, "Wed 10:00").id
+    worker_of(app).turn()
+    return made
+
+
+def change(made: int, clock: Clock, start: str | None = None) -> None:
+    with transaction() as session:
+        found = session.get_one(Appointment, made)
+        if start is None:
+            cancel_appointment(session, found, PATIENCE, now=clock.now, actor="desk")
+        else:
+            reschedule_appointment(session, found, at(start), PATIENCE, now=clock.now, actor="desk")
+
+
+def undo(made: int, clock: Clock) -> None:
+    with transaction() as session:
+        found = session.get_one(Appointment, made)
+        service.undo(session, found, PATIENCE, actor="desk", now=clock.now)
+
+
+@pytest.mark.parametrize("start", [None, "Fri 10:00"], ids=["a cancellation", "a move"])
+def test_a_change_is_taken_back_and_nobody_hears_of_it(
+    app: Flask, made: int, clock: Clock, mailbox: Mailbox, start: str | None
+) -> None:
+    before = len(mailbox.mails)
+    change(made, clock, start)
+    clock.forward(seconds=60)
+
+    undo(made, clock)
+
+    clock.forward(minutes=10)
+    worker_of(app).turn()
+    assert len(mailbox.mails) == before
+    found = the_appointment()
+    assert (found.status, found.start_at) == ("booked", at("Wed 10:00"))
+
+
+def test_after_the_window_nothing_is_taken_back(made: int, clock: Clock) -> None:
+    change(made, clock)
+    clock.forward(seconds=120)
+
+    with pytest.raises(WrongState):
+        undo(made, clock)
+
+
+def test_a_time_that_was_given_away_meanwhile_is_not_taken_back(made: int, clock: Clock) -> None:
+    change(made, clock)
+    with transaction() as session:
+        an_appointment(session, "Wed 10:00", email="other@mail.example", now=clock.now)
+
+    with pytest.raises(SlotTaken):
+        undo(made, clock)
+
+    assert db.session.get_one(Appointment, made).status == "cancelled"
+
+
+def test_only_the_last_change_can_be_taken_back_and_once(made: int, clock: Clock) -> None:
+    change(made, clock, "Fri 10:00")
+    undo(made, clock)
+
+    with pytest.raises(WrongState):
+        undo(made, clock)
+
+
+# Notes
+
+
+def test_a_note_is_kept_encrypted_and_shown_to_staff(desk: FlaskClient) -> None:
+    reference = a_reference()
+    page = get(desk, f"/staff/appointments/{reference}")
+
+    answer = send(desk, page, "/notes", text="Asks for the quiet room.\nComes with her sister.")
+
+    assert "Asks for the quiet room." in get(desk, answer.location.partition("#")[0]).text
+    [stored] = db.session.scalars(select(AppointmentNote))
+    assert b"quiet" not in stored.sealed
+
+
+def test_an_empty_note_is_not_kept(desk: FlaskClient) -> None:
+    page = get(desk, f"/staff/appointments/{a_reference()}")
+
+    answer = send(desk, page, "/notes", text="  ")
+
+    assert "Write something" in get(desk, answer.location).text
+    assert rows()["appointment_note"] == []
+
+
+# Finding
+
+
+@pytest.mark.parametrize(
+    "text", ["rivers", "SAM", "sam@mail", "555-0123", "0123", "riv", "sam rivers"]
+)
+def test_a_patient_is_found_by_what_they_say(desk: FlaskClient, text: str) -> None:
+    a_reference("Tue 09:00")
+    a_reference("Wed 09:00", name="Robin Fields", email="robin@x.example", phone="+12125550177")
+
+    page = get(desk, f"/staff/search?q={text}")
+
+    assert "Sam Rivers" in page.text
+    assert "Robin Fields" not in page.text
+
+
+def test_an_appointment_is_found_by_its_reference(desk: FlaskClient) -> None:
+    reference = a_reference()
+
+    assert "Sam Rivers" in get(desk, f"/staff/search?q={reference.lower()}").text
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "x" * 3000, "%00%", "'--"])
+def test_odd_searches_find_nothing_and_break_nothing(desk: FlaskClient, text: str) -> None:
+    a_reference()
+
+    assert "Nothing was found." in get(desk, f"/staff/search?q={text}").text
+
+
+def test_the_search_itself_is_not_written_down(desk: FlaskClient) -> None:
+    a_reference()
+    get(desk, "/staff/search?q=rivers")
+
+    assert "rivers" not in repr(rows()["audit_entry"]).lower()
+
+
+# The day
+
+
+def test_the_day_shows_who_comes_and_where_somebody_could(desk: FlaskClient) -> None:
+    a_reference("Mon 14:00")
+
+    page = get(desk, "/staff/day/")
+
+    ada = page.all("section", aria_labelledby="who-ada")[0]
+    assert "2:00 pm to 2:45 pm Sam Rivers" in ada.text
+    assert "9:00 am to 12:00 pm free" in ada.text
+    assert "3:00 pm to 5:00 pm free" in ada.text, "the buffer is not free"
+
+
+def test_a_week_shows_one_practitioner_day_by_day(desk: FlaskClient) -> None:
+    a_reference("Wed 10:00")
+
+    page = get(desk, "/staff/day/week?practitioner=ada")
+
+    days = page.all("section")
+    assert len(days) == 7
+    assert "Sam Rivers" in days[2].text
+    assert "9:00 am to 10:00 am free" in days[2].text
+    assert "Nobody comes, and there are no opening hours." in days[6].text
+
+
+def test_a_month_shows_how_full_each_day_is(desk: FlaskClient) -> None:
+    a_reference("Wed 10:00")
+
+    page = get(desk, "/staff/day/month?month=2026-11")
+
+    days = {each.text.split(":")[0]: each.text for each in page.all("td") if each.text}
+    assert len(days) == 30
+    [wednesday] = [text for text in days.values() if "Wednesday 25 November" in text]
+    assert "1 · 6 %" in wednesday
+    [thanksgiving] = [text for text in days.values() if "Thursday 26 November" in text]
+    assert "closed" in thanksgiving
+
+
+@pytest.mark.parametrize("path", ["?on=x", "week?on=9999-99-99", "month?month=1", "sheet?on=%00"])
+def test_an_odd_day_is_today(desk: FlaskClient, path: str) -> None:
+    assert get(desk, f"/staff/day/{path}")
+
+
+def test_a_gap_leads_to_the_form_with_when_and_with_whom(desk: FlaskClient) -> None:
+    page = get(desk, "/staff/day/?on=2026-11-24")
+
+    form = get(desk, page.link("9:00 am to 12:00 pm free")).form("/staff/book").values()
+
+    assert (form["day"], form["time"], form["practitioner"]) == ("2026-11-24", "09:00", "ada")
+
+
+def test_the_sheet_names_nobody_unless_it_is_asked_to(desk: FlaskClient) -> None:
+    a_reference("Mon 14:00")
+
+    page = get(desk, "/staff/day/sheet")
+    full = get(desk, page.link("Show full names"))
+
+    assert "S. R." in page.text
+    assert "Rivers" not in page.text
+    assert "Sam Rivers" in full.text
+    actions = set(db.session.scalars(select(AuditEntry.action)))
+    assert {"sheet.read", "sheet.full"} <= actions
+
+
+def test_the_lists_show_initials_until_names_are_asked_for(desk: FlaskClient) -> None:
+    a_reference("Mon 14:00")
+    send(desk, get(desk, "/staff/"), "/staff/names")
+
+    for path in ("/staff/", "/staff/day/", "/staff/search?q=rivers", "/staff/day/week"):
+        page = get(desk, path)
+        assert "S. R." in page.text, path
+        assert "Sam Rivers" not in page.text, path
+
+    send(desk, get(desk, "/staff/"), "/staff/names")
+    assert "Sam Rivers" in get(desk, "/staff/day/").text
+
+
+# The trail
+
+
+def test_what_staff_look_at_is_written_down(desk: FlaskClient) -> None:
+    reference = a_reference()
+    for path in (
+        "/staff/",
+        f"/staff/appointments/{reference}",
+        f"/staff/appointments/{reference}/cancel",
+    ):
+        get(desk, path)
+
+    found = db.session.execute(
+        select(AuditEntry.action, AuditEntry.subject, AuditEntry.actor)
+    ).all()
+
+    assert ("day.read", "2026-11-23/14", "desk@clinic.example") in {tuple(each) for each in found}
+    assert [tuple(each)[:2] for each in found].count(("appointment.read", reference)) == 2
+
+
+def test_the_auditor_sees_the_trail_and_checks_it(desk: FlaskClient) -> None:
+    reference = a_reference()
+
+    page = get(desk, f"/staff/audit/?subject={reference}&check=1")
+
+    assert "appointment.book" in page.text
+    assert "The trail is whole" in page.text
+
+
+def test_a_broken_trail_is_shown_with_the_entry(desk: FlaskClient) -> None:
+    a_reference()
+    with transaction() as session:
+        session.scalars(select(AuditEntry).where(AuditEntry.number == 1)).one().actor = "nobody"
+
+    assert "Entry 1 was changed" in get(desk, "/staff/audit/?check=1").text
+
+
+def test_nothing_is_owed_to_who_has_no_address(desk: FlaskClient) -> None:
+    booked(desk)
+
+    assert {each.audience for each in db.session.scalars(select(OwedMessage))} == {
+        "practitioner",
+        "staff",
+    }
