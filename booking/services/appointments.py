@@ -17,12 +17,9 @@ from booking.domain.refusals import TooLate, UnknownAppointment
 from booking.models import (
     Appointment,
     AppointmentEvent,
-    Audience,
     Clinic,
-    FormerInvitation,
     HealthcareService,
     Kind,
-    Told,
 )
 from booking.services import audit
 from booking.services.allocation import (
@@ -33,14 +30,9 @@ from booking.services.allocation import (
     occupy,
     release,
 )
-from booking.services.links import NONCE_BYTES, Keys, new_reference, renew_link, token_digest
+from booking.services.links import NONCE_BYTES, Keys, new_reference, token_digest
 from booking.services.owing import (
-    may_have_reached,
     owe,
-    owe_again,
-    owe_patient,
-    owe_withdrawal,
-    settle_former,
     take_back,
 )
 from booking.services.requests import BookingRequest
@@ -153,7 +145,7 @@ def reschedule_appointment(
     )
     appointment.practitioner_id, appointment.room_id = chosen, room
     appointment.start_at, appointment.end_at = start, start + service.duration
-    _forget_answer(appointment)  # it was to the old time
+    forget_answer(appointment)  # it was to the old time
     mark_moved(session, appointment, now)
     release(session, appointment)
     occupy(session, appointment, service)
@@ -218,45 +210,6 @@ def note_attendance(
         mark_changed(session, appointment)
     appointment.updated_at = now
     record(session, house, appointment, verb, actor, now)
-    return appointment
-
-
-def correct_address(
-    session: Session,
-    appointment: Appointment,
-    email: str,
-    house: House,
-    *,
-    now: datetime,
-    actor: str,
-) -> Appointment:
-    """Write to another address from now on: a new event there, the old one withdrawn.
-
-    The new event has a new UID, since the old address knows the old one and could answer under
-    it; the links sent before open nothing any more. An address that no message has reached hears
-    nothing of this.
-
-    Args:
-        email: One checked address. The one on file already changes nothing but is written to
-            again.
-    """
-    lock(session, appointment)
-    if email == appointment.patient_email:
-        owe_again(session, appointment, now=now)
-        return appointment
-    former = _retire_invitation(session, appointment, now)
-    appointment.uid = str(uuid4())
-    appointment.patient_email, appointment.email_key = email, email.lower()
-    _forget_answer(appointment)
-    appointment.link_version += 1
-    renew_link(appointment, house.keys)
-    mark_moved(session, appointment, now)
-    mark_changed(session, appointment)
-    kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
-    owe_patient(session, appointment, kind, now=now, wait=timedelta())
-    if former.address:
-        owe_withdrawal(session, former, now=now)
-    record(session, house, appointment, "readdress", actor, now)
     return appointment
 
 
@@ -329,33 +282,8 @@ def record(
     )
 
 
-def _retire_invitation(
-    session: Session, appointment: Appointment, now: datetime
-) -> FormerInvitation:
-    """Put the invitation that counted so far among those that count no longer.
-
-    Its address is kept only until it has been told, and not at all if nothing has reached it.
-    """
-    told = session.get(Told, (appointment.id, Audience.PATIENT, 0))
-    former = FormerInvitation(
-        appointment_id=appointment.id,
-        uid=appointment.uid,
-        address=appointment.patient_email if may_have_reached(session, appointment) else "",
-        sequence=appointment.sequence + 1,
-        stamped_at=told.stamped_at if told else now,
-        start_at=told.start_at if told and told.start_at else appointment.start_at,
-        created_at=now,
-    )
-    session.add(former)
-    session.flush()
-    settle_former(session, appointment, former, now=now)
-    if told:
-        session.delete(told)
-    session.flush()
-    return former
-
-
-def _forget_answer(appointment: Appointment) -> None:
+def forget_answer(appointment: Appointment) -> None:
+    """Take back what the calendar said: it was about something else."""
     appointment.partstat, appointment.answered_at = Partstat.NEEDS_ACTION, None
 
 

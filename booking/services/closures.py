@@ -146,13 +146,12 @@ def to_call(session: Session, appointments: Sequence[Appointment]) -> set[int]:
 def _lock(session: Session, slug: str | None) -> Resource | None:
     """Let no booking of that time come in between.
 
-    Services first, then what they take, each in the order of ids: as a booking does it, and as
+    All services first, since one that is cancelled may be of a service that its practitioner no
+    longer offers, then what they take, each in the order of ids: as a booking does it, and as
     the cancellations that follow do.
     """
     resource = _resource(session, slug)
     services = select(HealthcareService).order_by(HealthcareService.id)
-    if resource is not None:
-        services = services.where(HealthcareService.resources.any(Resource.id == resource.id))
     locking = services.with_for_update(of=HealthcareService, key_share=True)
     taken = {each.id for service in session.scalars(locking) for each in service.resources}
     taken |= {resource.id} if resource else set()

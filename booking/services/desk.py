@@ -73,6 +73,8 @@ def book_for_caller(
         return session.get_one(Appointment, wish.appointment_id)
     service = lock_service(session, service_slug, staff=True)
     asked = asked_for(service, request.practitioner)
+    if request.start <= now:
+        raise SlotTaken
     if anyway:
         place = _free_anyway(session, service, asked[0], request.start)
     else:
@@ -108,9 +110,11 @@ def undo(
     if undoable(session, appointment, house, now=now) is None:
         raise WrongState("There is nothing to take back.")
     before = _events(session, appointment, 2)[-1]
+    if before.practitioner_id is None:  # written before that was remembered
+        raise WrongState("There is nothing to take back.")
     appointment.status = after(appointment.status, Verb.UNDO)
     appointment.start_at, appointment.end_at = before.start_at, before.start_at + service.duration
-    appointment.practitioner_id = before.practitioner_id or appointment.practitioner_id
+    appointment.practitioner_id = before.practitioner_id
     appointment.room_id = before.room_id
     appointment.cancel_reason = ""
     mark_moved(session, appointment, now)

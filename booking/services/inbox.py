@@ -36,7 +36,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def waiting(session: Session, *, now: datetime, only: int | None = None) -> Sequence[ReceivedMail]:
-    """What staff should look at, oldest first.
+    """What staff should look at: about appointments first, then the rest, each oldest first.
 
     A "no" or a proposal counts only while there is something to decide about it.
 
@@ -60,7 +60,7 @@ def waiting(session: Session, *, now: datetime, only: int | None = None) -> Sequ
                 and_(ReceivedMail.partstat.is_(None), current),
             ),
         )
-        .order_by(ReceivedMail.id)
+        .order_by(ReceivedMail.appointment_id.is_(None), ReceivedMail.id)
         .limit(MOST_SHOWN)
         .options(joinedload(ReceivedMail.appointment))
     )
@@ -151,7 +151,11 @@ def accept_proposal(
         UnknownMail: if there is no such mail.
     """
     mail = mail_by_id(session, number)
-    if mail.appointment is None or mail.proposed_start_at is None or not is_undecided(mail):
+    if mail.appointment is None:
+        raise WrongState
+    lock(session, mail.appointment)
+    session.refresh(mail)
+    if mail.proposed_start_at is None or not is_undecided(mail):
         raise WrongState
     start = mail.proposed_start_at
     moved = reschedule_appointment(session, mail.appointment, start, house, now=now, actor=actor)

@@ -34,8 +34,12 @@ def owe(
         wait: How long a change may still be taken back; the messages are held until then.
     """
     session.flush()
-    due_at = now + wait
     owe_patient(session, appointment, kind, now=now, wait=wait)
+    owe_staff(session, appointment, kind, due_at=now + wait)
+
+
+def owe_staff(session: Session, appointment: Appointment, kind: Kind, *, due_at: datetime) -> None:
+    """Owe practitioners and the desk a message; those who know what holds are told nothing."""
     for practitioner in _practitioners(session, appointment):
         message = _message(appointment, kind, Audience.PRACTITIONER, due_at=due_at)
         message.practitioner_id, message.occasion = practitioner, str(practitioner)
@@ -56,7 +60,8 @@ def owe_patient(
     session.add(_message(appointment, kind, Audience.PATIENT, due_at=now + wait))
     _forget_reminders(session, appointment, now=now)
     if appointment.status == Status.BOOKED:
-        _owe_reminders(session, appointment, after=now + wait)
+        first = now + wait if kind == Kind.CONFIRMED else now
+        _owe_reminders(session, appointment, after=first)
 
 
 def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> None:
@@ -125,7 +130,8 @@ def take_back(session: Session, appointment: Appointment, *, now: datetime) -> b
     """
     heard = select(Told).where(Told.appointment_id == appointment.id).limit(1)
     unsettled = (OwedMessage.appointment_id == appointment.id, OwedMessage.settled_at.is_(None))
-    held = select(func.min(OwedMessage.due_at)).where(*unsettled)
+    news = (Kind.CONFIRMED, Kind.RESCHEDULED)
+    held = select(func.min(OwedMessage.due_at)).where(*unsettled, OwedMessage.kind.in_(news))
     earliest = session.scalar(held)
     if earliest is None or earliest <= now or session.scalar(heard) is not None:
         return False

@@ -15,7 +15,7 @@ from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.filters import HIDDEN_NAMES
 from booking.web.forms import ButtonForm, CallerForm, NoteForm
-from booking.web.gate import own_practitioner, signed_in_name, visible_appointment
+from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
 from booking.web.state import booking, clinic, now
 from booking.web.times import alternatives
 from booking.web.trail import saw
@@ -52,6 +52,7 @@ def book_caller() -> ResponseReturnValue:
                 anyway=bool(form.anyway.data),
             )
             reference, has_address = made.reference, bool(made.patient_email)
+            stays = is_mine(made.practitioner_id)
     except SlotTaken as refusal:
         note_guard(refusal)
         return _caller_page(form, taken=True), 409
@@ -62,7 +63,10 @@ def book_caller() -> ResponseReturnValue:
         form.key.data = token_urlsafe(24)
         return _caller_page(form), 422
     flash(TOLD if has_address else NOT_TOLD)
-    return redirect(url_for("staff.appointment", reference=reference), 303)
+    there = (
+        url_for("staff.appointment", reference=reference) if stays else url_for("staff.upcoming")
+    )
+    return redirect(there, 303)
 
 
 @bp.post("/appointments/<reference>/undo")

@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+from cryptography.fernet import InvalidToken
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
@@ -17,12 +18,13 @@ from booking.models.database import db, transaction
 from booking.services import agenda, busy, inbox
 from booking.services.appointments import (
     cancel_appointment,
-    correct_address,
+    lock,
     note_attendance,
     reschedule_appointment,
 )
 from booking.services.desk import notes, undoable
 from booking.services.owing import owe_again
+from booking.services.readdressing import correct_address
 from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.forms import AddressForm, ButtonForm, CancelForm, NoteForm, RescheduleForm
@@ -173,6 +175,7 @@ def resend(reference: str) -> ResponseReturnValue:
     """Send the patient once more what holds now."""
 
     def act(session: Session, found: Appointment) -> None:
+        lock(session, found)  # two who press at once send two mails, one after the other
         owe_again(session, found, now=now())
         agenda.mark_handled(session, found, now=now())
 
@@ -221,7 +224,11 @@ def message(reference: str, message: int) -> ResponseReturnValue:
     copy = agenda.sent_copy(db.session(), found, message)
     if copy is None:
         abort(404)
-    mail = message_from_bytes(booking().house.keys.seal.decrypt(copy.sealed), policy=policy.default)
+    try:
+        content = booking().house.keys.seal.decrypt(copy.sealed)
+    except InvalidToken:  # sealed under a secret key of former times
+        abort(404)
+    mail = message_from_bytes(content, policy=policy.default)
     assert isinstance(mail, EmailMessage)  # noqa: S101 (what the default policy makes)
     saw("message.read", reference)
     return render_template(

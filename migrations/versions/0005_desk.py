@@ -13,6 +13,15 @@ branch_labels = None
 depends_on = None
 
 
+WHO_HAS_IT_NOW = """UPDATE appointment_event SET
+    practitioner_id = (SELECT practitioner_id FROM appointment
+        WHERE appointment.id = appointment_event.appointment_id),
+    room_id = (SELECT room_id FROM appointment
+        WHERE appointment.id = appointment_event.appointment_id)
+    WHERE id IN (SELECT max(id) FROM appointment_event GROUP BY appointment_id)"""
+# Of the newest change alone it is known; without it that change could not be taken back to.
+
+
 def upgrade() -> None:
     op.create_table(
         "audit_head",
@@ -50,6 +59,7 @@ def upgrade() -> None:
             batch_op.create_foreign_key(
                 batch_op.f(f"fk_appointment_event_{name}_resource"), "resource", [name], ["id"]
             )
+    op.execute(WHO_HAS_IT_NOW)
     op.create_table(
         "appointment_note",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -10,9 +10,10 @@ from booking.messages.delivery import PermanentFailure
 from booking.models import Appointment, FormerInvitation, OwedMessage
 from booking.models.database import db, transaction
 from booking.services import agenda
-from booking.services.appointments import cancel_appointment, correct_address
+from booking.services.appointments import cancel_appointment
 from booking.services.links import token_of
 from booking.services.outbox import bounced
+from booking.services.readdressing import correct_address
 from booking.worker import worker_of
 from booking.worker.delivery import Worker
 from tests.builders import HOUSE, Clock, Mailbox, an_appointment
@@ -170,6 +171,18 @@ def test_what_came_back_stands_among_those_not_reached_once(worker: Worker, cloc
     [task] = agenda.not_reached(db.session())
     assert (task.appointment_id, task.last_error) == (made, "5.1.1 no such user")
     assert task.sent_at is not None
+
+
+def test_a_correction_keeps_nothing_from_practitioner_and_desk(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    made = book()
+    correct(made, clock)
+
+    worker.turn()
+
+    assert subjects(mailbox, "ada@clinic.example") == ["Booked"]
+    assert subjects(mailbox, "desk@clinic.example") == ["Booked"]
 
 
 def test_the_desk_corrects_an_address(

@@ -6,17 +6,24 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from booking.domain.refusals import SlotTaken, WrongState
-from booking.models import Appointment, AppointmentNote, AuditEntry, OwedMessage
+from booking.models import (
+    Appointment,
+    AppointmentEvent,
+    AppointmentNote,
+    AuditEntry,
+    OwedMessage,
+    ServiceReminder,
+)
 from booking.models.database import db, transaction
 from booking.services import desk as service
 from booking.services.appointments import cancel_appointment, reschedule_appointment
 from booking.worker import worker_of
-from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at
+from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at, the_service
 from tests.pages import page_of
-from tests.readings import told
+from tests.readings import subjects, told
 from tests.visits import a_member_of_staff, a_reference, get, rows, send, sign_in, the_appointment
 
 PATIENCE = replace(HOUSE, undo=timedelta(seconds=120))
@@ -117,6 +124,12 @@ def test_outside_of_the_offer_it_is_booked_when_the_desk_insists_and_audited(
     assert "appointment.override" in set(actions)
 
 
+def test_in_the_past_nobody_is_booked_however_one_insists(desk: FlaskClient) -> None:
+    late = WITH_NUMBER | {"day": "2026-11-20", "anyway": "y", "practitioner": "ada"}
+
+    assert send(desk, get(desk, "/staff/book"), "/staff/book", **late).status_code == 409
+
+
 def test_over_another_appointment_nothing_is_booked_however_one_insists(
     desk: FlaskClient,
 ) -> None:
@@ -212,6 +225,32 @@ def test_only_the_last_change_can_be_taken_back_and_once(made: int, clock: Clock
 
     with pytest.raises(WrongState):
         undo(made, clock)
+
+
+def test_a_change_of_which_too_little_is_known_is_not_taken_back(made: int, clock: Clock) -> None:
+    change(made, clock, "Fri 10:00")
+    with transaction() as session:
+        session.execute(update(AppointmentEvent).values(practitioner_id=None, room_id=None))
+
+    with pytest.raises(WrongState):
+        undo(made, clock)
+
+
+def test_an_undo_just_before_a_reminder_keeps_the_reminder(
+    app: Flask, clock: Clock, mailbox: Mailbox
+) -> None:
+    with transaction() as session:
+        the_service(session).reminders = [ServiceReminder(before=timedelta(days=1))]
+        made = an_appointment(session, "Wed 10:00").id
+    worker_of(app).turn()
+    clock.now = at("Tue 10:00") - timedelta(seconds=60)
+    change(made, clock, "Fri 10:00")
+    undo(made, clock)
+
+    clock.forward(minutes=5)
+    worker_of(app).turn()
+
+    assert subjects(mailbox) == ["Confirmed", "Reminder"]
 
 
 # Notes

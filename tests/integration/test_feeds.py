@@ -17,10 +17,10 @@ from booking.models.database import db, transaction
 from booking.services import feeds
 from booking.services.appointments import (
     cancel_appointment,
-    correct_address,
     note_attendance,
     reschedule_appointment,
 )
+from booking.services.readdressing import correct_address
 from tests.builders import HOUSE, NOW, Clock, an_appointment, at
 from tests.integration.history import past_appointments
 from tests.integration.test_queries import refresh_statistics, scans, watched
@@ -228,8 +228,8 @@ CHANGES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
         {"practitioner": "ben"},
     ),
     "cancelled": (cancel_appointment, (HOUSE,), {}),
-    "arrived": (note_attendance, (Verb.ARRIVE,), {"actor": "desk"}),
-    "missed": (note_attendance, (Verb.MISS,), {"actor": "desk"}),
+    "arrived": (note_attendance, (Verb.ARRIVE, HOUSE), {"actor": "desk"}),
+    "missed": (note_attendance, (Verb.MISS, HOUSE), {"actor": "desk"}),
     "written to elsewhere": (
         correct_address,
         ("sam@new.example", HOUSE),
@@ -377,7 +377,7 @@ def test_changes_that_cross_each_other_wait_in_one_order() -> None:
 
     locking = [text for text, _ in statements.asked if "FOR " in text and "UPDATE" in text]
     tables = [text.partition("FROM ")[2].split()[0] for text in locking]
-    assert tables == ["healthcare_service", "resource", "appointment"]
+    assert tables == ["healthcare_service", "resource", "appointment", "audit_head"]
 
 
 @pytest.mark.usefixtures("app")

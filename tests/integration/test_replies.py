@@ -20,10 +20,10 @@ from booking.models.database import db, transaction
 from booking.services import agenda, inbox
 from booking.services.appointments import (
     cancel_appointment,
-    correct_address,
     reschedule_appointment,
 )
 from booking.services.outbox import settle_sent
+from booking.services.readdressing import correct_address
 from booking.services.replies import LARGEST_KEPT, receive
 from booking.web.inbound import LARGEST_MAIL, OLDEST, SIGNATURE
 from tests.answers import SAM, a_bounce, a_mail, a_proposal, an_answer, take_in, uid_of

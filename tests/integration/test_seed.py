@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from booking.app import create_app
 from booking.domain.lifecycle import Status
-from booking.models import Appointment, Kind, OwedMessage
+from booking.models import Appointment, AuditHead, Kind, OwedMessage
 from booking.models.base import Base
 from booking.models.database import db
 from booking.serve import seed_demo
@@ -93,3 +93,4 @@ def clear() -> None:
     with db.engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
+        connection.execute(insert(AuditHead).values(id=1, number=0, digest=bytes(32)))

@@ -17,6 +17,8 @@ ALLOWED = {
     ("arrived", "fulfil"): "fulfilled",
     ("arrived", "miss"): "noshow",
     ("noshow", "fulfil"): "fulfilled",
+    (Status.BOOKED, Verb.UNDO): Status.BOOKED,
+    (Status.CANCELLED, Verb.UNDO): Status.BOOKED,
 }
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
