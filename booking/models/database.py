@@ -81,6 +81,8 @@ def install_engine_hooks(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy begins below; the driver must not
+        # SQLite's own knows the letters of ASCII only; PostgreSQL's knows all.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         for pragma in SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -94,6 +96,10 @@ def install_engine_hooks(engine: Engine) -> None:
             driver.execute("BEGIN DEFERRED")
         else:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # its refusal is an OperationalError
+
+
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _limit_waiting(connection: Connection) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.strategy_options import _AbstractLoad
 
 from booking.domain.lifecycle import Status
 from booking.domain.openings import local_day
+from booking.domain.timeline import Span
 from booking.models import (
     Appointment,
     AppointmentEvent,
@@ -97,10 +98,21 @@ def relay_trouble(session: Session) -> Heartbeat | None:
     return heart if heart and heart.relay_down_since else None
 
 
-def practitioners(session: Session) -> Sequence[Practitioner]:
-    """All who see patients, by name."""
-    query = select(Practitioner).where(Practitioner.active).order_by(Practitioner.name)
-    return session.scalars(query).all()
+def practitioners(session: Session, *, within: Span | None = None) -> Sequence[Practitioner]:
+    """All who see patients, by name.
+
+    Args:
+        within: Also those who take no new patients but still have some to see in this time.
+    """
+    shown: ColumnElement[bool] = Practitioner.active
+    if within is not None:
+        still = select(Appointment.practitioner_id).where(
+            Appointment.start_at >= within.start,
+            Appointment.start_at < within.until,
+            Appointment.status != Status.CANCELLED,
+        )
+        shown = or_(shown, Practitioner.id.in_(still))
+    return session.scalars(select(Practitioner).where(shown).order_by(Practitioner.name)).all()
 
 
 def history(session: Session, appointment: Appointment) -> Sequence[AppointmentEvent]:

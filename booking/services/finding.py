@@ -67,6 +67,8 @@ def _answers_to(text: str) -> ColumnElement[bool]:
         Appointment.reference == text.upper(),
     ]
     digits = re.sub(r"\D", "", text)
-    if len(digits) >= SHORTEST_NUMBER:
-        ways.append(Appointment.patient_phone.like(f"%{digits}"))
+    # Said as 0172 …, stored as +49172 …: the trunk prefix is not kept (E.164).
+    for number in {digits, digits.lstrip("0")}:
+        if len(number) >= SHORTEST_NUMBER:
+            ways.append(Appointment.patient_phone.like(f"%{number}"))
     return or_(*ways)

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from booking.domain.openings import local_day
+from booking.domain.timeline import Span
 from booking.models import Practitioner
 from booking.models.database import db
 from booking.services import agenda
@@ -38,12 +40,12 @@ def sheet() -> ResponseReturnValue:
 @bp.get("/week")
 def week() -> ResponseReturnValue:
     """A week of one practitioner."""
-    practitioners = _visible()
+    day = _day()
+    monday = day - timedelta(days=day.weekday())
+    practitioners = _visible(monday, 7)
     asked = request.args.get("practitioner")
     chosen = next((each for each in practitioners if each.slug == asked), None)
     shown = [chosen] if chosen else practitioners[:1]
-    day = _day()
-    monday = day - timedelta(days=day.weekday())
     saw("day.read", f"{monday.isoformat()}/7")
     columns = plan(db.session(), clinic(), monday, shown, now=now(), days=7)
     return _page(
@@ -63,7 +65,7 @@ def month() -> ResponseReturnValue:
     today = now().astimezone(clinic().zone).date()
     first = fields.date_or_none(request.args.get("month"), form="%Y-%m") or today.replace(day=1)
     days = monthrange(first.year, first.month)[1]
-    load = loads(db.session(), clinic(), first, days, _visible(), now=now())
+    load = loads(db.session(), clinic(), first, days, _visible(first, days), now=now())
     return _page(
         "staff/month.html",
         first,
@@ -80,13 +82,17 @@ def _day() -> date:
     return fields.date_or_none(request.args.get("on")) or today
 
 
-def _visible() -> list[Practitioner]:
-    """Those whose appointments are for the eyes of who asks."""
-    return [each for each in agenda.practitioners(db.session()) if is_mine(each.id)]
+def _visible(first: date, days: int) -> list[Practitioner]:
+    """Those whose appointments on these days are for the eyes of who asks."""
+    zone = clinic().zone
+    within = Span(
+        local_day(first, zone).start, local_day(first + timedelta(days=days - 1), zone).until
+    )
+    return [each for each in agenda.practitioners(db.session(), within=within) if is_mine(each.id)]
 
 
 def _of_the_day(day: date) -> list[Column]:
-    return plan(db.session(), clinic(), day, _visible(), now=now())
+    return plan(db.session(), clinic(), day, _visible(day, 1), now=now())
 
 
 def _page(template: str, day: date, columns: list[Column], **more: object) -> str:

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, WrongState
 from booking.domain.slots import Slot
 from booking.messages.hygiene import one_line
-from booking.models import HealthcareService
+from booking.models import HealthcareService, Practitioner
 from booking.models.database import db, transaction
 from booking.services import agenda, desk, finding
 from booking.web import fields
@@ -38,6 +38,8 @@ def caller() -> ResponseReturnValue:
 def book_caller() -> ResponseReturnValue:
     """Book: 303 to the appointment; 422 if the form is wrong, 409 if the time cannot be had."""
     form = _form()
+    if own_practitioner() is not None:  # a clinician's callers come to that clinician
+        form.practitioner.data = next((each.slug for each in _colleagues()), "")
     if not form.validate_on_submit():
         return _caller_page(form), 422
     try:
@@ -52,7 +54,6 @@ def book_caller() -> ResponseReturnValue:
                 anyway=bool(form.anyway.data),
             )
             reference, has_address = made.reference, bool(made.patient_email)
-            stays = is_mine(made.practitioner_id)
     except SlotTaken as refusal:
         note_guard(refusal)
         return _caller_page(form, taken=True), 409
@@ -63,10 +64,7 @@ def book_caller() -> ResponseReturnValue:
         form.key.data = token_urlsafe(24)
         return _caller_page(form), 422
     flash(TOLD if has_address else NOT_TOLD)
-    there = (
-        url_for("staff.appointment", reference=reference) if stays else url_for("staff.upcoming")
-    )
-    return redirect(there, 303)
+    return redirect(url_for("staff.appointment", reference=reference), 303)
 
 
 @bp.post("/appointments/<reference>/undo")
@@ -74,16 +72,20 @@ def undo(reference: str) -> ResponseReturnValue:
     """Take the last cancellation or move back, before anybody is told of it."""
     if not ButtonForm().validate_on_submit():
         abort(400)
+    stays = True
     try:
         with transaction() as work:
             found = visible_appointment(work, reference)
             desk.undo(work, found, booking().house, actor=signed_in_name(), now=now())
+            stays = is_mine(found.practitioner_id)
         told = "Taken back. Nobody was told of the change."
     except WrongState:
         told = "Nothing was changed: it is too late to take this back."
     except SlotTaken:
         told = "Nothing was changed: its time was given to somebody else meanwhile."
     flash(told)
+    if not stays:  # it is a colleague's again, and a clinician sees it no more
+        return redirect(url_for("staff.upcoming"), 303)
     return redirect(url_for("staff.appointment", reference=reference), 303)
 
 
@@ -139,10 +141,16 @@ def _caller_page(form: CallerForm, *, taken: bool = False) -> str:
         "staff/book.html",
         form=form,
         services=services,
-        practitioners=agenda.practitioners(db.session()),
+        practitioners=_colleagues(),
+        anyone=own_practitioner() is None,
         taken=taken,
         nearest=_nearest(services, form) if taken else [],
     )
+
+
+def _colleagues() -> list[Practitioner]:
+    """With whom who asks may book somebody."""
+    return [each for each in agenda.practitioners(db.session()) if is_mine(each.id)]
 
 
 def _nearest(services: list[HealthcareService], form: CallerForm) -> list[Slot]:

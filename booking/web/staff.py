@@ -31,7 +31,7 @@ from booking.web.forms import AddressForm, ButtonForm, CancelForm, NoteForm, Res
 from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
 from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
-from booking.web.times import read_query
+from booking.web.times import Query, read_query
 from booking.web.trail import saw
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
@@ -138,9 +138,10 @@ def reschedule_times(reference: str) -> ResponseReturnValue:
     """The free times to which it can be moved."""
     saw("appointment.read", reference)
     form = RescheduleForm()
+    found = visible_appointment(db.session(), reference)
     form.start.data = request.args.get("start", "")
-    form.practitioner.data = request.args.get("practitioner", "")
-    return _move_page(visible_appointment(db.session(), reference), form)
+    form.practitioner.data = _move_query(found).practitioner
+    return _move_page(found, form)
 
 
 @bp.post("/appointments/<reference>/reschedule")
@@ -267,8 +268,15 @@ def _act(
 
 
 def _move_page(found: Appointment, form: RescheduleForm, *, taken: bool = False) -> str:
-    query = read_query(request.args, found.service)
+    query = _move_query(found)
     return move_page("staff/reschedule.html", found, form, query, taken=taken)
+
+
+def _move_query(found: Appointment) -> Query:
+    """The times to move to: with the same practitioner unless another, or anyone, is asked for."""
+    args = request.args.copy()
+    args.setdefault("practitioner", found.practitioner.slug)
+    return read_query(args, found.service)
 
 
 def _headers(mail: EmailMessage) -> list[tuple[str, str]]:
