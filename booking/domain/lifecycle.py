@@ -24,6 +24,8 @@ class Verb(StrEnum):
     ARRIVE = "arrive"
     FULFIL = "fulfil"
     MISS = "miss"
+    UNMARK = "unmark"
+    """Take back what was noted of attendance: it was pressed on the wrong line."""
     RESCHEDULE = "reschedule"
     UNDO = "undo"
     """Take a cancellation back while nobody has heard of it."""
@@ -47,9 +49,12 @@ _NEXT = MappingProxyType(
         (Status.BOOKED, Verb.ARRIVE): Status.ARRIVED,
         (Status.BOOKED, Verb.FULFIL): Status.FULFILLED,
         (Status.ARRIVED, Verb.FULFIL): Status.FULFILLED,
+        (Status.ARRIVED, Verb.UNMARK): Status.BOOKED,
+        (Status.FULFILLED, Verb.UNMARK): Status.BOOKED,
         # A miss gave the time back, and somebody else may hold it by now: to correct it, the
         # time has to be occupied again first, which the database may refuse.
         (Status.NOSHOW, Verb.FULFIL): Status.FULFILLED,
+        (Status.NOSHOW, Verb.UNMARK): Status.BOOKED,
         (Status.BOOKED, Verb.MISS): Status.NOSHOW,
         (Status.ARRIVED, Verb.MISS): Status.NOSHOW,
         (Status.BOOKED, Verb.RESCHEDULE): Status.BOOKED,

@@ -111,6 +111,9 @@ class AppointmentEvent(Base):
     practitioner_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
     room_id: Mapped[int | None] = mapped_column(ForeignKey("resource.id"))
     """With whom and where it was then, so that a change can be taken back."""
+    answer_before: Mapped[Partstat | None] = mapped_column(String(16))
+    answered_before_at: Mapped[datetime | None]
+    """What the calendar had said to the time before, where the change made that void."""
 
 
 class AppointmentNote(Base):

@@ -104,7 +104,7 @@ def practitioners(session: Session, *, within: Span | None = None) -> Sequence[P
     Args:
         within: Also those who take no new patients but still have some to see in this time.
     """
-    shown: ColumnElement[bool] = Practitioner.active
+    shown: ColumnElement[bool] = Practitioner.active.expression
     if within is not None:
         still = select(Appointment.practitioner_id).where(
             Appointment.start_at >= within.start,

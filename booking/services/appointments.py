@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Partstat, Status, Verb, after, may_change
-from booking.domain.refusals import TooLate, UnknownAppointment
+from booking.domain.refusals import TooLate, UnknownAppointment, WrongState
 from booking.models import (
     Appointment,
     AppointmentEvent,
@@ -145,12 +145,13 @@ def reschedule_appointment(
     )
     appointment.practitioner_id, appointment.room_id = chosen, room
     appointment.start_at, appointment.end_at = start, start + service.duration
+    former = appointment.partstat, appointment.answered_at
     forget_answer(appointment)  # it was to the old time
     mark_moved(session, appointment, now)
     release(session, appointment)
     occupy(session, appointment, service)
     owe(session, appointment, Kind.RESCHEDULED, now=now, wait=house.undo)
-    record(session, house, appointment, "reschedule", actor, now)
+    record(session, house, appointment, "reschedule", actor, now, former=former)
     return appointment
 
 
@@ -191,15 +192,17 @@ def note_attendance(
     actor: str,
     now: datetime,
 ) -> Appointment:
-    """Record that the patient arrived, was seen (fulfil) or did not come (miss).
+    """Record that the patient arrived, was seen (fulfil) or did not come (miss), or take it back.
 
     The calendar is not told: nothing about when or where has changed.
 
     Raises:
-        WrongState: if the appointment cannot go that way.
+        WrongState: if the appointment cannot go that way, or its day has not come yet.
         SlotTaken: if a missed appointment is corrected after its time was given to another.
     """
     lock(session, appointment)
+    if verb != Verb.UNMARK and not its_day_has_come(session, appointment, now=now):
+        raise WrongState("Nobody can have come before the day.")
     held = appointment.status in OCCUPYING
     appointment.status = after(appointment.status, verb)
     if appointment.status in OCCUPYING and not held:
@@ -211,6 +214,12 @@ def note_attendance(
     appointment.updated_at = now
     record(session, house, appointment, verb, actor, now)
     return appointment
+
+
+def its_day_has_come(session: Session, appointment: Appointment, *, now: datetime) -> bool:
+    """Whether it is the appointment's day at the clinic, or later: before, nobody can have come."""
+    zone = session.get_one(Clinic, 1).zone
+    return appointment.start_at.astimezone(zone).date() <= now.astimezone(zone).date()
 
 
 def appointment_by_token(session: Session, token: str) -> Appointment:
@@ -258,9 +267,21 @@ def lock(session: Session, appointment: Appointment) -> HealthcareService:
 
 
 def record(
-    session: Session, house: House, appointment: Appointment, verb: str, actor: str, now: datetime
+    session: Session,
+    house: House,
+    appointment: Appointment,
+    verb: str,
+    actor: str,
+    now: datetime,
+    *,
+    former: tuple[Partstat, datetime | None] | None = None,
 ) -> None:
-    """Add a line to the appointment's history, and to the audit trail; the last of every change."""
+    """Add a line to the appointment's history, and to the audit trail; the last of every change.
+
+    Args:
+        former: What the calendar had answered, and when, if the change made that void.
+    """
+    answer_before, answered_before_at = former or (None, None)
     session.add(
         AppointmentEvent(
             appointment_id=appointment.id,
@@ -270,6 +291,8 @@ def record(
             start_at=appointment.start_at,
             practitioner_id=appointment.practitioner_id,
             room_id=appointment.room_id,
+            answer_before=answer_before,
+            answered_before_at=answered_before_at,
         )
     )
     audit.note(

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING
 from booking.domain.openings import local_day
-from booking.domain.timeline import Span
-from booking.models import Appointment, Clinic, Practitioner
+from booking.domain.timeline import MINUTE, Span
+from booking.models import Appointment, Clinic, HealthcareService, Practitioner
+from booking.models.clinic import service_resource
 from booking.services import agenda
-from booking.services.availability import free_time
+from booking.services.availability import free_time, load_diary
 
 A_DAY = timedelta(days=1)
 SHORTEST_GAP = timedelta(minutes=10)
@@ -23,8 +25,8 @@ class Gap:
 
     start_at: datetime
     end_at: datetime
-    is_past: bool
-    """Too late to book somebody there."""
+    can_be_booked: bool
+    """Not past, and long enough for a service of the practitioner."""
 
 
 @dataclass
@@ -79,8 +81,9 @@ def plan(
         for appointment in appointments:
             if (day, appointment.practitioner_id) in columns:
                 columns[day, appointment.practitioner_id].lines.append(appointment)
+    shortest = _shortest_services(session, list(free))
     for practitioner, timeline in free.items():
-        for gap in _gaps(timeline.spans(), now):
+        for gap in _gaps(timeline.spans(), shortest.get(practitioner), now):
             columns[gap.start_at.astimezone(zone).date(), practitioner].lines.append(gap)
     for column in columns.values():
         column.lines.sort(key=lambda each: each.start_at)
@@ -109,6 +112,36 @@ def loads(
     return found
 
 
-def _gaps(spans: Iterable[Span], now: datetime) -> list[Gap]:
-    long_enough = (each for each in spans if each.until - each.start >= SHORTEST_GAP)
-    return [Gap(each.start, each.until, each.until <= now) for each in long_enough]
+def starts_within(
+    session: Session, clinic: Clinic, practitioner: Practitioner, gap: Span, *, now: datetime
+) -> list[tuple[HealthcareService, list[datetime]]]:
+    """What could be booked with a practitioner in a gap: each service with the starts on offer."""
+    offers = HealthcareService.resources.any(Practitioner.id == practitioner.id)
+    query = select(HealthcareService).where(offers).order_by(HealthcareService.position)
+    found = []
+    for service in session.scalars(query):
+        diary = load_diary(session, clinic, service, gap, now=now, practitioners=[practitioner.id])
+        found.append((service, [each.start for each in diary.slots() if each.end <= gap.until]))
+    return found
+
+
+def _shortest_services(session: Session, practitioners: list[int]) -> dict[int, timedelta]:
+    """How long the shortest appointment of each is; who offers nothing is left out."""
+    whose = service_resource.c.resource_id
+    query = select(whose, func.min(HealthcareService.duration)).where(whose.in_(practitioners))
+    joined = query.join(HealthcareService, HealthcareService.id == service_resource.c.service_id)
+    rows = session.execute(joined.group_by(whose))
+    return {each[0]: each[1] for each in rows}
+
+
+def _gaps(spans: Iterable[Span], shortest: timedelta | None, now: datetime) -> list[Gap]:
+    """Free time in pieces; what lies on both sides of now is two, of which one can be booked."""
+    present = now.replace(second=0, microsecond=0) + MINUTE
+    found = []
+    for span in spans:
+        at = min(max(present, span.start), span.until)
+        for start, until in ((span.start, at), (at, span.until)):
+            if until - start >= SHORTEST_GAP:
+                fits = shortest is not None and until - start >= shortest
+                found.append(Gap(start, until, fits and start >= now))
+    return found

@@ -107,7 +107,8 @@ def undo(
         SlotTaken: if its time was given to another meanwhile.
     """
     service = lock(session, appointment)
-    if undoable(session, appointment, house, now=now) is None:
+    change = undoable(session, appointment, house, now=now)
+    if change is None:
         raise WrongState("There is nothing to take back.")
     before = _events(session, appointment, 2)[-1]
     if before.practitioner_id is None:  # written before that was remembered
@@ -117,6 +118,9 @@ def undo(
     appointment.practitioner_id = before.practitioner_id
     appointment.room_id = before.room_id
     appointment.cancel_reason = ""
+    if change.answer_before is not None:  # it holds again: it was to the time before
+        appointment.partstat = change.answer_before
+        appointment.answered_at = change.answered_before_at
     mark_moved(session, appointment, now)
     release(session, appointment)
     occupy(session, appointment, service)

@@ -68,7 +68,7 @@ def _answers_to(text: str) -> ColumnElement[bool]:
     ]
     digits = re.sub(r"\D", "", text)
     # Said as 0172 …, stored as +49172 …: the trunk prefix is not kept (E.164).
-    for number in {digits, digits.lstrip("0")}:
-        if len(number) >= SHORTEST_NUMBER:
-            ways.append(Appointment.patient_phone.like(f"%{number}"))
+    said = {digits, digits.lstrip("0")}
+    numbers = (each for each in said if len(each) >= SHORTEST_NUMBER)
+    ways += [Appointment.patient_phone.like(f"%{number}") for number in numbers]
     return or_(*ways)

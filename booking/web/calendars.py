@@ -12,6 +12,7 @@ from booking.models.database import db, transaction
 from booking.services import busy, feeds
 from booking.web.forms import ButtonForm, CalendarForm
 from booking.web.gate import is_mine, own_practitioner
+from booking.web.schedule import the_act
 from booking.web.state import booking, now
 
 bp = Blueprint("calendars", __name__, url_prefix="/staff/calendars")
@@ -50,6 +51,7 @@ def renew(slug: str) -> ResponseReturnValue:
         _check_mine(session, slug)
         if feeds.renew_feed(session, slug, keys=booking().house.keys, now=now()) is None:
             abort(404)
+        the_act().note(session, "feed.renew", slug)
 
     return _act(act, "The address is new. One that was used before has ended.")
 
@@ -61,6 +63,7 @@ def end(slug: str) -> ResponseReturnValue:
     def act(session: Session) -> None:
         _check_mine(session, slug)
         feeds.end_feed(session, slug)
+        the_act().note(session, "feed.end", slug)
 
     return _act(act, "The address has ended.")
 
@@ -81,6 +84,7 @@ def add(slug: str) -> ResponseReturnValue:
         practitioner = _practitioner(session, slug)
         keys = booking().house.keys
         busy.add_calendar(session, practitioner, form.calendar(), keys=keys, now=now())
+        the_act().note(session, "calendar.add", slug)
     flash("Added. It will be read within a minute.")
     return redirect(url_for(".page"), 303)
 
@@ -103,6 +107,7 @@ def remove(calendar: int) -> ResponseReturnValue:
     def act(session: Session) -> None:
         _check_mine_is_read(session, calendar)
         busy.remove_calendar(session, calendar)
+        the_act().note(session, "calendar.remove", f"calendar-{calendar}")
 
     return _act(act, "Removed.")
 

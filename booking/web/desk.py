@@ -1,19 +1,24 @@
 """What the desk does all day: book a caller, find somebody, take a change back, write a note."""
 
+from datetime import datetime, timedelta
 from secrets import token_urlsafe
+from urllib.parse import urlencode
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, WrongState
 from booking.domain.slots import Slot
+from booking.domain.timeline import Span
 from booking.messages.hygiene import one_line
 from booking.models import HealthcareService, Practitioner
 from booking.models.database import db, transaction
 from booking.services import agenda, desk, finding
+from booking.services.day import starts_within
 from booking.web import fields
 from booking.web.errors import note_guard
-from booking.web.filters import HIDDEN_NAMES
+from booking.web.filters import HIDDEN_NAMES, wall
 from booking.web.forms import ButtonForm, CallerForm, NoteForm
 from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
 from booking.web.state import booking, clinic, now
@@ -24,6 +29,12 @@ bp = Blueprint("desk", __name__, url_prefix="/staff")
 
 TOLD = "Booked. The patient is being told by email."
 NOT_TOLD = "Booked. There is no email address: no invitation is sent, so tell the patient the time."
+Offers = list[tuple[HealthcareService, list[datetime]]]
+A_DAY = timedelta(days=1)
+GAP = ("from", "until")
+"""The ends of the gap in the day that somebody followed, as instants."""
+FILTERS = ("status", "from", "to")
+LONGEST_SEARCH = 120
 PREFILLED = ("service", "practitioner", "day", "time")
 
 
@@ -31,7 +42,11 @@ PREFILLED = ("service", "practitioner", "day", "time")
 def caller() -> ResponseReturnValue:
     """The form for somebody on the telephone; a gap in the day fills in when and with whom."""
     given = {name: request.args.get(name, "") for name in PREFILLED}
-    return _caller_page(_form(**given))
+    offers = _offers(given["practitioner"])
+    if offers and not given["service"]:
+        service, starts = offers[0]
+        given |= {"service": service.slug, "time": wall(starts[0], clinic().timezone)}
+    return _caller_page(_form(**given), offers=offers)
 
 
 @bp.post("/book")
@@ -116,26 +131,50 @@ def names() -> ResponseReturnValue:
 
 @bp.get("/search")
 def search() -> ResponseReturnValue:
-    """Appointments by name, e-mail, phone or reference, and by status and day."""
+    """Appointments by status and day, which the address may say; what is typed it may not."""
+    asked = any(request.args.get(name) for name in FILTERS)
+    return _found(request.args, "", asked=asked)
+
+
+@bp.post("/search")
+def find() -> ResponseReturnValue:
+    """The same by name, e-mail, phone or reference; no address names a person (T-87)."""
+    text = one_line(request.form.get("q", ""))[:LONGEST_SEARCH]
+    if not text:
+        kept = [(name, request.form[name]) for name in FILTERS if request.form.get(name)]
+        return redirect(f"{url_for('.search')}?{urlencode(kept)}", 303)
+    return _found(request.form, text, asked=True)
+
+
+def _found(asked_for: "MultiDict[str, str]", text: str, *, asked: bool) -> str:
     wanted = finding.Search(
-        text=one_line(request.args.get("q", ""))[:120],
-        status=request.args.get("status", ""),
-        first=fields.date_or_none(request.args.get("from")),
-        last=fields.date_or_none(request.args.get("to")),
+        text=text,
+        status=asked_for.get("status", ""),
+        first=fields.date_or_none(asked_for.get("from")),
+        last=fields.date_or_none(asked_for.get("to")),
         only=own_practitioner(),
     )
-    zone = clinic().zone
-    found = finding.find(db.session(), wanted, zone, now=now()) if request.args else None
+    found = finding.find(db.session(), wanted, clinic().zone, now=now()) if asked else None
     if found:
         saw("appointment.search")
-    return render_template("staff/search.html", found=found, wanted=wanted)
+    return render_template("staff/search.html", found=found, wanted=wanted, button=ButtonForm())
 
 
 def _form(**given: object) -> CallerForm:
     return CallerForm(country=clinic().country, timezone=clinic().zone, data=given or None)
 
 
-def _caller_page(form: CallerForm, *, taken: bool = False) -> str:
+def _offers(practitioner: str) -> Offers | None:
+    """What could be booked in the gap that was followed; None where none was."""
+    whose = next((each for each in _colleagues() if each.slug == practitioner), None)
+    start, until = (fields.instant_or_none(request.args.get(name, "")) for name in GAP)
+    if whose is None or start is None or until is None or not start < until <= start + A_DAY:
+        return None
+    found = starts_within(db.session(), clinic(), whose, Span(start, until), now=now())
+    return [(service, starts) for service, starts in found if starts]
+
+
+def _caller_page(form: CallerForm, *, taken: bool = False, offers: Offers | None = None) -> str:
     services = finding.services(db.session())
     return render_template(
         "staff/book.html",
@@ -143,6 +182,8 @@ def _caller_page(form: CallerForm, *, taken: bool = False) -> str:
         services=services,
         practitioners=_colleagues(),
         anyone=own_practitioner() is None,
+        offers=offers,
+        gap={name: request.args.get(name) for name in GAP},
         taken=taken,
         nearest=_nearest(services, form) if taken else [],
     )

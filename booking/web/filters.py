@@ -37,6 +37,7 @@ VERBS = {
     "arrive": "Arrived",
     "fulfil": "Seen",
     "miss": "Did not come",
+    "unmark": "Back to booked",
     "readdress": "Address corrected",
     "override": "Booked by the desk, outside of the offer",
     "undo": "Taken back",

@@ -69,6 +69,11 @@ class Month:
             named[_part_of_day(slot.start.astimezone(self.zone))].append(slot)
         return [(name, slots) for name, slots in named.items() if slots]
 
+    def more_days(self, count: int) -> list[tuple[date, Sequence[Slot]]]:
+        """The days with free times that come after the chosen one."""
+        later = (each for each in sorted(self.by_day) if not self.chosen or each > self.chosen)
+        return [(each, self.by_day[each]) for each in list(later)[:count]]
+
     @property
     def next_day(self) -> date | None:
         """The next day of the month with free times, after the chosen one."""

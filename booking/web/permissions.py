@@ -76,6 +76,7 @@ NEEDED: dict[str, Permission] = {
     "day.week": Permission.SEE_DAY,
     "desk.book_caller": Permission.ACT,
     "desk.caller": Permission.ACT,
+    "desk.find": Permission.SEE_DAY,
     "desk.names": Permission.SEE_DAY,
     "desk.search": Permission.SEE_DAY,
     "desk.undo": Permission.ACT,

@@ -1,6 +1,7 @@
 """The staff's pages: what is coming, one appointment, and what can be done with it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,6 +19,7 @@ from booking.models.database import db, transaction
 from booking.services import agenda, busy, inbox
 from booking.services.appointments import (
     cancel_appointment,
+    its_day_has_come,
     lock,
     note_attendance,
     reschedule_appointment,
@@ -36,7 +38,13 @@ from booking.web.trail import saw
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
 
-ATTENDANCE = {"arrive": Verb.ARRIVE, "fulfil": Verb.FULFIL, "miss": Verb.MISS}
+ATTENDANCE = {
+    "arrive": (Verb.ARRIVE, "Noted: arrived."),
+    "fulfil": (Verb.FULFIL, "Noted: seen."),
+    "miss": (Verb.MISS, "Noted: did not come. The time is free again."),
+    "unmark": (Verb.UNMARK, "Taken back: it is booked, as before."),
+}
+"""What can be noted, and what the page says then."""
 
 
 @bp.get("/")
@@ -83,6 +91,7 @@ def appointment(reference: str) -> ResponseReturnValue:
         "staff/appointment.html",
         appointment=found,
         undoable=last.at + house.undo if last else None,
+        its_day=its_day_has_come(session, found, now=now()),
         notes=notes(session, found, house),
         note_form=NoteForm(),
         history=agenda.history(session, found),
@@ -92,16 +101,22 @@ def appointment(reference: str) -> ResponseReturnValue:
     )
 
 
-@bp.post("/appointments/<reference>/<any(arrive, fulfil, miss):verb>")
+@bp.post("/appointments/<reference>/<any(arrive, fulfil, miss, unmark):verb>")
 def attendance(reference: str, verb: str) -> ResponseReturnValue:
-    """Note that the patient arrived, was seen, or did not come."""
+    """Note that the patient arrived, was seen, or did not come; or take that back."""
+    noted, told = ATTENDANCE[verb]
 
     def note(session: Session, found: Appointment) -> None:
-        note_attendance(
-            session, found, ATTENDANCE[verb], booking().house, actor=signed_in_name(), now=now()
-        )
+        actor = signed_in_name()
+        note_attendance(session, found, noted, booking().house, actor=actor, now=now())
 
-    return _act(reference, note)
+    undo = url_for(".attendance", reference=reference, verb="unmark")
+    try:
+        return _act(reference, note, told=told, undo=None if noted == Verb.UNMARK else undo)
+    except SlotTaken as refusal:  # it did not come, so its time was on offer again
+        note_guard(refusal)
+        flash("Nothing was changed: its time was given to somebody else meanwhile.")
+        return redirect(url_for(".appointment", reference=reference), 303)
 
 
 @bp.get("/appointments/<reference>/cancel")
@@ -245,10 +260,15 @@ def _act(
     reference: str,
     act: Callable[[Session, Appointment], Any],
     *,
-    told: str | None = None,
+    told: str,
     back: str | None = None,
+    undo: str | None = None,
 ) -> ResponseReturnValue:
-    """Do one thing in one transaction, then go back to where the button was."""
+    """Do one thing in one transaction, then go back to where the button was.
+
+    Args:
+        undo: The address that takes it back with one press, shown beside what was done.
+    """
     if not ButtonForm().validate_on_submit():
         abort(400)
     try:
@@ -257,10 +277,9 @@ def _act(
             act(session, found)
             stays = is_mine(found.practitioner_id)
     except WrongState:
-        told = "Nothing was changed: the appointment is already in another state."
+        told, undo = "Nothing was changed: the appointment is already in another state.", None
         stays = True
-    if told:
-        flash(told)
+    flash(told, undo or "message")
     lists = {"list": url_for(".upcoming"), "day": url_for("day.page")}
     own = url_for(".appointment", reference=reference) if stays else lists["list"]
     there = lists.get(request.form.get("back", ""), own)
@@ -273,10 +292,14 @@ def _move_page(found: Appointment, form: RescheduleForm, *, taken: bool = False)
 
 
 def _move_query(found: Appointment) -> Query:
-    """The times to move to: with the same practitioner unless another, or anyone, is asked for."""
+    """The times to move to: with the same practitioner unless another, or anyone, is asked for,
+    and from the appointment's own day on unless another month or day is."""
     args = request.args.copy()
     args.setdefault("practitioner", found.practitioner.slug)
-    return read_query(args, found.service)
+    if "month" not in args and found.start_at > now():
+        args.setdefault("day", found.start_at.astimezone(clinic().zone).date().isoformat())
+    query = read_query(args, found.service)
+    return query if query.practitioner else replace(query, practitioner="")
 
 
 def _headers(mail: EmailMessage) -> list[tuple[str, str]]:

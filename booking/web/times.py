@@ -29,6 +29,7 @@ class Query:
     month: date | None
     day: date | None
     practitioner: str | None
+    """Whose times; empty where anybody's were asked for by name, so that links keep it."""
     tz: str | None
     zone: ZoneInfo
 
@@ -49,7 +50,7 @@ class Times:
             "practitioner": self.query.practitioner,
             "tz": self.query.tz,
         }
-        return {name: each for name, each in (kept | changes).items() if each}
+        return {name: each for name, each in (kept | changes).items() if each is not None}
 
     def at_day(self, day: date) -> dict[str, str]:
         """The arguments of the page of a day, in its own month."""
@@ -117,7 +118,7 @@ def still_free(service: HealthcareService, practitioner: str | None, start: date
 
 def practitioner_ids(service: HealthcareService, slug: str | None) -> Sequence[int] | None:
     """The ids that a practitioner filter means; None for everybody."""
-    if slug is None:
+    if not slug:
         return None
     return [each.id for each in service.practitioners if each.slug == slug]
 

@@ -277,7 +277,7 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff month": "/staff/day/month",
         "staff day sheet": "/staff/day/sheet",
         "staff caller": "/staff/book",
-        "staff search": "/staff/search?q=a",
+        "staff search": "/staff/search?status=booked",
         "staff numbers": "/staff/numbers/",
         "staff audit": "/staff/audit/?check=1",
         "staff calendars": "/staff/calendars/",

@@ -69,6 +69,7 @@ STAFFS_OWN = {
     "day.sheet",
     "desk.book_caller",
     "desk.caller",
+    "desk.find",
     "desk.names",
     "desk.search",
     "desk.undo",

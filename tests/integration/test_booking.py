@@ -252,7 +252,7 @@ def test_an_answer_to_the_old_time_does_not_count_for_the_new() -> None:
 
 def test_a_missed_appointment_gives_its_time_back_and_a_correction_takes_it_again() -> None:
     with transaction() as session:
-        made = an_appointment(session)
+        made = an_appointment(session, "Mon 10:00")
         note_attendance(session, made, Verb.MISS, HOUSE, actor="desk", now=NOW)
         assert blocked() == 0
 
@@ -264,9 +264,9 @@ def test_a_missed_appointment_gives_its_time_back_and_a_correction_takes_it_agai
 
 def test_a_correction_is_refused_when_somebody_else_has_the_time() -> None:
     with transaction() as session:
-        made = an_appointment(session)
+        made = an_appointment(session, "Mon 10:00")
         note_attendance(session, made, Verb.MISS, HOUSE, actor="desk", now=NOW)
-        an_appointment(session, email="x@mail.example")
+        an_appointment(session, "Mon 10:00", email="x@mail.example")
 
     with pytest.raises(SlotTaken), transaction() as session:
         again = session.get_one(Appointment, made.id)

@@ -228,8 +228,12 @@ CHANGES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
         {"practitioner": "ben"},
     ),
     "cancelled": (cancel_appointment, (HOUSE,), {}),
-    "arrived": (note_attendance, (Verb.ARRIVE, HOUSE), {"actor": "desk"}),
-    "missed": (note_attendance, (Verb.MISS, HOUSE), {"actor": "desk"}),
+    "arrived": (
+        note_attendance,
+        (Verb.ARRIVE, HOUSE),
+        {"actor": "desk", "now": at("Wed 10:00")},
+    ),
+    "missed": (note_attendance, (Verb.MISS, HOUSE), {"actor": "desk", "now": at("Wed 10:00")}),
     "written to elsewhere": (
         correct_address,
         ("sam@new.example", HOUSE),

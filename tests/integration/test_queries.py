@@ -104,7 +104,7 @@ STAFF_PAGES = {
     "/staff/day/week?on=2026-11-24&practitioner=ada": 18,
     "/staff/day/month?month=2026-11": 16,
     "/staff/day/sheet?on=2026-11-24": 18,
-    "/staff/search?q=rivers": 14,
+    "/staff/search?status=booked": 14,
     "/staff/book": 12,
     "/staff/numbers/": 10,
     "/staff/audit/": 8,

@@ -51,11 +51,11 @@ def test_the_day_is_shown_with_who_when_and_what(desk: FlaskClient) -> None:
 
     page = get(desk, STAFF)
 
-    assert [each.all("a")[0].text for each in page.all("span", class_="who")] == [
+    assert [each.all("a")[0].text.strip() for each in page.all("span", class_="who")] == [
         "Sam Rivers",
         "Robin Fields",
     ]
-    first = page.all("li", class_="entry")[0].text
+    first = page.all("li", class_="entry next")[0].text
     for words in ("10:00 am", "First consultation", "Ada Bell", "Blue room", "(212) 555-0123"):
         assert words in first
     assert page.link("(212) 555-0123") == "tel:+12125550123"
@@ -115,7 +115,7 @@ def test_arrived_and_seen_are_one_click_each_and_lead_back_to_the_list(desk: Fla
 def test_each_button_of_the_page_does_what_it_says(
     desk: FlaskClient, verb: str, status: str
 ) -> None:
-    reference = a_reference()
+    reference = a_reference("Mon 10:00")
 
     answer = send(desk, get(desk, page_path(reference)), f"/{verb}")
 
@@ -124,8 +124,46 @@ def test_each_button_of_the_page_does_what_it_says(
     assert "desk@clinic.example" in get(desk, page_path(reference)).text
 
 
+@pytest.mark.parametrize("verb", ["arrive", "fulfil", "miss"])
+def test_what_was_noted_is_taken_back_with_one_press(desk: FlaskClient, verb: str) -> None:
+    reference = a_reference("Mon 10:00")
+    answer = send(desk, get(desk, page_path(reference)), f"/{verb}")
+
+    back = send(desk, get(desk, answer.location), "/unmark")
+
+    assert "as before" in get(desk, back.location).text
+    assert the_appointment().status == "booked"
+    assert len(rows()["occupancy"]) == 2
+
+
+def test_nobody_can_have_come_before_the_day(desk: FlaskClient, clock: Clock) -> None:
+    reference = a_reference("Tue 09:00")
+    clock.now = at("Mon 23:59")
+    sign_in(desk)
+    page = get(desk, page_path(reference))
+
+    early = desk.post(page_path(reference, "/arrive"), data=page.form("/notes").values())
+
+    assert "Arrived" not in page.text
+    assert "Nothing was changed" in get(desk, early.location).text
+    clock.now = at("Tue 00:01")
+    assert "Arrived" in get(desk, page_path(reference)).text
+
+
+def test_who_comes_next_stands_out(desk: FlaskClient, clock: Clock) -> None:
+    a_reference("Mon 10:00")
+    a_reference("Mon 11:00", name="Robin Fields", email="robin@mail.example")
+
+    first = [each.all("a")[0].text for each in get(desk, STAFF).all("li", class_="entry next")]
+    clock.now = at("Mon 10:50")
+    sign_in(desk)
+    then = [each.all("a")[0].text for each in get(desk, STAFF).all("li", class_="entry next")]
+
+    assert (first, then) == (["Sam Rivers"], ["Robin Fields"])
+
+
 def test_a_button_of_an_old_page_changes_nothing_and_says_so(desk: FlaskClient) -> None:
-    reference = a_reference()
+    reference = a_reference("Mon 10:00")
     old = get(desk, page_path(reference))
     send(desk, get(desk, page_path(reference, "/cancel")), "")
 
@@ -136,16 +174,17 @@ def test_a_button_of_an_old_page_changes_nothing_and_says_so(desk: FlaskClient) 
     assert the_appointment().status == "cancelled"
 
 
-def test_a_miss_can_be_corrected_unless_the_time_is_gone(desk: FlaskClient) -> None:
-    reference = a_reference()
+@pytest.mark.parametrize("verb", ["fulfil", "unmark"])
+def test_a_miss_can_be_corrected_unless_the_time_is_gone(desk: FlaskClient, verb: str) -> None:
+    reference = a_reference("Mon 10:00")
     send(desk, get(desk, page_path(reference)), "/miss")
     missed = get(desk, page_path(reference))
-    a_reference(email="next@mail.example")
+    a_reference("Mon 10:00", email="next@mail.example")
 
-    answer = send(desk, missed, "/fulfil")
+    answer = desk.post(page_path(reference, f"/{verb}"), data=missed.form("/notes").values())
 
-    assert answer.status_code == 409
-    assert page_of(answer).heading == "That time is no longer free"
+    assert "given to somebody else" in get(desk, answer.location).text
+    assert "Did not come" in get(desk, page_path(reference)).heading
 
 
 def test_staff_move_an_appointment_within_the_cut_off(desk: FlaskClient, clock: Clock) -> None:
@@ -391,3 +430,28 @@ def _not_reached(app: Flask, mailbox: Mailbox) -> None:
     deliver(app)
     mailbox.refuse_mail = None
     assert the_appointment().start_at - timedelta(hours=1) > at("Mon 08:00")
+
+
+def test_a_move_stays_with_the_practitioner_unless_anybody_is_asked_for(desk: FlaskClient) -> None:
+    reference = a_reference("Wed 10:00", service="video", practitioner="ada")
+    path = page_path(reference, "/reschedule")
+
+    own, anybody = get(desk, path), get(desk, f"{path}?practitioner=&day=2026-11-25")
+
+    assert "With Ada Bell" in get(desk, own.link(", 11:00 am")).text
+    then = get(desk, anybody.link(", 11:00 am"))
+    assert "whoever is free" in then.text
+    assert then.form("").values()["practitioner"] == ""
+
+
+def test_a_move_takes_three_clicks_from_the_list_to_any_of_the_next_days(
+    desk: FlaskClient,
+) -> None:
+    a_reference("Tue 09:00")
+
+    times = get(desk, get(desk, STAFF).link("Move"))
+    question = get(desk, times.link("Friday 27 November, 11:00 am"))
+    answer = send(desk, question, "")
+
+    assert answer.status_code == 303
+    assert the_appointment().start_at == at("Fri 11:00")

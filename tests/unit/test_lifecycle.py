@@ -17,6 +17,9 @@ ALLOWED = {
     ("arrived", "fulfil"): "fulfilled",
     ("arrived", "miss"): "noshow",
     ("noshow", "fulfil"): "fulfilled",
+    ("arrived", "unmark"): "booked",
+    ("fulfilled", "unmark"): "booked",
+    ("noshow", "unmark"): "booked",
     (Status.BOOKED, Verb.UNDO): Status.BOOKED,
     (Status.CANCELLED, Verb.UNDO): Status.BOOKED,
 }
