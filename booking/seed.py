@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -32,6 +31,8 @@ NAMES = (
     "Taylor Woods", "Jordan Hill", "Riley Marsh", "Quinn Meadow", "Avery Shore", "Rowan Glen",
     "Drew Vale", "Skyler Reed", "Emery Cove", "Finley Heath",
 )  # fmt: skip
+FICTION = 100
+"""The first of the hundred numbers after 555 that are kept for fiction."""
 STAFF = "demo"
 BEFOREHAND = timedelta(days=9)
 """How long ago everything in the demo was booked."""
@@ -113,7 +114,7 @@ def _live(session: Session, made: Appointment, verb: str, house: House, slot: Sl
 
 
 def _patient(name: str) -> PatientDetails:
-    digits = Random(name).randrange(100, 200)  # noqa: S311 (the same number for the same name)
+    digits = FICTION + NAMES.index(name)  # a number of one's own: each may hold only so many
     local = name.lower().replace(" ", ".")
     return PatientDetails(
         name=name,

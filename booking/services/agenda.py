@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.strategy_options import _AbstractLoad
 
@@ -15,10 +15,14 @@ from booking.models import (
     Appointment,
     AppointmentEvent,
     Audience,
+    BusyTime,
+    Closure,
     HealthcareService,
     Heartbeat,
     OwedMessage,
     Practitioner,
+    ReceivedMail,
+    Resource,
     SentMessage,
 )
 
@@ -96,6 +100,23 @@ def relay_trouble(session: Session) -> Heartbeat | None:
     """The worker's last word, where the relay refuses everything."""
     heart = session.get(Heartbeat, "worker")
     return heart if heart and heart.relay_down_since else None
+
+
+def versions(session: Session) -> tuple[int | None, ...]:
+    """Numbers of which one rises whenever what staff look at has changed, in one statement."""
+    unhandled = select(func.count(OwedMessage.id)).where(
+        OwedMessage.failed_at.is_not(None), OwedMessage.handled_at.is_(None)
+    )
+    newest = (
+        select(func.sum(Resource.version)),
+        select(func.max(AppointmentEvent.id)),
+        select(func.max(ReceivedMail.id)),
+        select(func.max(BusyTime.id)),
+        select(func.max(Closure.id)),
+        unhandled,
+    )
+    row = session.execute(select(*(each.scalar_subquery() for each in newest))).one()
+    return tuple(row)
 
 
 def practitioners(session: Session, *, within: Span | None = None) -> Sequence[Practitioner]:

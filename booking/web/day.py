@@ -1,9 +1,9 @@
 """Day, week and month of the practitioners, with links where a caller could still come."""
 
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from booking.domain.openings import local_day
@@ -11,14 +11,19 @@ from booking.domain.timeline import Span
 from booking.models import Practitioner
 from booking.models.database import db
 from booking.services import agenda
+from booking.services.availability import load_diary
 from booking.services.day import Column, Gap, loads, plan
 from booking.web import fields
+from booking.web.filters import clock
 from booking.web.forms import ButtonForm
-from booking.web.gate import is_mine
-from booking.web.state import clinic, now
+from booking.web.gate import is_mine, visible_appointment
+from booking.web.state import booking, clinic, now
 from booking.web.trail import saw
 
 bp = Blueprint("day", __name__, url_prefix="/staff/day")
+
+MOVES_ON = 300
+"""Seconds after which the present has moved on, and who comes next may be somebody else."""
 
 
 @bp.get("/")
@@ -59,6 +64,31 @@ def week() -> ResponseReturnValue:
     )
 
 
+@bp.get("/pulse")
+def pulse() -> ResponseReturnValue:
+    """What a page compares with what it shows; it says nothing about anybody."""
+    return jsonify(state=state())
+
+
+@bp.get("/starts/<reference>")
+def starts(reference: str) -> ResponseReturnValue:
+    """The free times of a day or a week to which an appointment can be dragged."""
+    found = visible_appointment(db.session(), reference)
+    first, zone = _day(), clinic().zone
+    last = first + timedelta(days=6 if request.args.get("days") == "7" else 0)
+    span = Span(local_day(first, zone).start, local_day(last, zone).until)
+    diary = load_diary(db.session(), clinic(), found.service, span, now=now(), ignoring=found.id)
+    slugs = {each.id: each.slug for each in found.service.practitioners if is_mine(each.id)}
+    return jsonify(
+        starts=[
+            _target(reference, slot.start, slugs[practitioner])
+            for slot in diary.slots()
+            for practitioner in slot.practitioners
+            if practitioner in slugs
+        ]
+    )
+
+
 @bp.get("/month")
 def month() -> ResponseReturnValue:
     """A month as a picture: how full each day is."""
@@ -75,6 +105,26 @@ def month() -> ResponseReturnValue:
         last_month=(first - timedelta(days=1)).replace(day=1),
         next_month=(first + timedelta(days=days)),
     )
+
+
+def state() -> str:
+    """A text that is another one when a page of the day would show something else."""
+    minutes = int(now().timestamp()) // MOVES_ON
+    parts = (*agenda.versions(db.session()), minutes)
+    return booking().house.keys.digest("state", repr(parts).encode()).hex()[:16]
+
+
+def _target(reference: str, start: datetime, practitioner: str) -> dict[str, object]:
+    """A time as the script wants it: where it stands, and the page that asks before it moves."""
+    zone, at = clinic().timezone, fields.utc_text(start)
+    return {
+        "start": {"at": at, "day": start.astimezone(clinic().zone).date().isoformat()},
+        "practitioner": practitioner,
+        "text": clock(start, zone),
+        "href": url_for(
+            "staff.reschedule_times", reference=reference, start=at, practitioner=practitioner
+        ),
+    }
 
 
 def _day() -> date:
@@ -103,6 +153,7 @@ def _page(template: str, day: date, columns: list[Column], **more: object) -> st
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
         columns=columns,
+        state=state(),
         is_gap=lambda each: isinstance(each, Gap),
         button=ButtonForm(),
         **more,

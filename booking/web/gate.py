@@ -80,6 +80,8 @@ KEPT = {
     "feeds.feed": "private, max-age=0, must-revalidate",
 }
 """Answers that a browser or a calendar app may keep; every other one is forgotten at once."""
+UNATTENDED = "X-Unattended"
+"""Sent by a page that looks by itself whether something has changed: nobody touched it."""
 SESSION_KEY, SEEN_AT = "staff_session", "seen_at"
 
 
@@ -133,7 +135,8 @@ def _gate() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
     if _is_signed_in():
-        session[SEEN_AT] = now().timestamp()
+        if UNATTENDED not in request.headers:
+            session[SEEN_AT] = now().timestamp()
         return None if permissions.may_open(request.endpoint) else _refused()
     session.clear()
     if request.method in ("GET", "HEAD"):

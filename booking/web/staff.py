@@ -28,6 +28,7 @@ from booking.services.desk import notes, undoable
 from booking.services.owing import owe_again
 from booking.services.readdressing import correct_address
 from booking.web import fields
+from booking.web.day import state
 from booking.web.errors import note_guard
 from booking.web.forms import AddressForm, ButtonForm, CancelForm, NoteForm, RescheduleForm
 from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
@@ -75,6 +76,7 @@ def upcoming() -> ResponseReturnValue:
         calendars_failing=[
             each for each in busy.failing(session, now=now()) if is_mine(each.resource_id)
         ],
+        state=state(),
         button=ButtonForm(),
     )
 

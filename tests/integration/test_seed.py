@@ -23,6 +23,7 @@ WHENS = {
     "the spring gap": datetime(2027, 3, 14, 7, tzinfo=UTC),
     "the autumn fold": datetime(2026, 11, 1, 5, 30, tzinfo=UTC),
     "New Year": datetime(2027, 1, 1, 12, tzinfo=UTC),
+    "the day after Thanksgiving": datetime(2026, 11, 27, 10, tzinfo=UTC),
     "a leap day": datetime(2028, 2, 29, 18, tzinfo=UTC),
 }
 
@@ -51,6 +52,14 @@ def test_on_any_day_there_is_something_to_see_and_nothing_to_send_yet(
     assert all(each.kind == Kind.REMINDER and each.due_at > when for each in owed)
     past = [each for each in appointments() if each.end_at < when]
     assert {each.status for each in past} & {Status.FULFILLED, Status.NOSHOW, Status.CANCELLED}
+
+
+def test_nobody_shares_a_number_with_somebody_else(empty_app: Flask) -> None:
+    """Whoever shares one shares what one contact may hold: then some days could not be filled."""
+    seed_demo(empty_app)
+
+    people = {(each.patient_name, each.patient_phone) for each in appointments()}
+    assert len(people) == len({phone for _, phone in people}) == len({name for name, _ in people})
 
 
 def test_it_is_the_same_every_time(empty_app: Flask) -> None:

@@ -1,0 +1,77 @@
+"""The day on the screen keeps up with the clinic, and appointments are dragged to other times."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from booking.domain.lifecycle import Verb
+from booking.models import Appointment
+from booking.models.database import db, transaction
+from booking.services.appointments import note_attendance
+from tests.browser.conftest import Opener, Site, sign_in
+from tests.builders import HOUSE, at
+
+pytestmark = pytest.mark.xdist_group("browser")
+WEEK = "/staff/day/week?practitioner=maya-ellison&on=2026-12-01"
+
+
+def look(page: Page) -> None:
+    """What the page does by itself from time to time."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_an_appointment_is_dragged_to_another_day_and_the_page_asks_first(
+    site: Site, open_page: Opener
+) -> None:
+    made = site.book("Tue 10:00", practitioner="maya-ellison")
+    page = open_page(site, viewport={"width": 1440, "height": 1800})
+    sign_in(page)
+    page.goto(WEEK)
+
+    page.locator(f"[data-movable='{made.reference}'] .time").hover()
+    page.mouse.down()
+    thursday = page.locator("[data-day='2026-12-03']")
+    thursday.hover()
+    thursday.locator(".drop", has_text="2:00 pm").hover()
+    page.mouse.up()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Move the appointment")
+    page.get_by_role("button", name="Move the appointment").click()
+    expect(page.locator(".said")).to_contain_text("Moved.")
+    with site.app.app_context():
+        assert db.session.get_one(Appointment, made.id).start_at == at("Thu 14:00", week=1)
+
+
+def test_the_list_shows_what_a_colleague_has_done_and_stays_where_it_was(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site, viewport={"width": 360, "height": 500})
+    made = site.book("Mon 12:00", "phone-call", week=0)
+    for number in range(6):
+        site.book("Tue 10:00", email=f"n{number}@mail.example", week=number + 1)
+    sign_in(page)
+    name = page.get_by_role("link", name="Sam Rivers", exact=True).first
+    expect(name).to_be_visible()
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("scrollY > 200")
+    with site.app.app_context(), transaction() as session:
+        found = session.get_one(Appointment, made.id)
+        note_attendance(session, found, Verb.ARRIVE, HOUSE, actor="a colleague", now=site.clock.now)
+
+    look(page)
+
+    expect(page.locator(".tag", has_text="Arrived").last).to_be_attached()
+    assert page.evaluate("scrollY") > 200
+
+
+def test_a_screen_that_nobody_touches_shows_nobody_in_the_end(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site)
+    sign_in(page)
+    site.clock.forward(minutes=10)
+    look(page)
+    site.clock.forward(minutes=6)
+
+    look(page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Staff sign-in")
