@@ -1,7 +1,7 @@
 """What staff look at: the coming days, and what wants a person's attention."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -27,6 +27,7 @@ from booking.models import (
 )
 
 DAYS_AHEAD = 14
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LATE = timedelta(minutes=2)
 """A message that waits longer than this is worth a word to staff."""
 
@@ -38,12 +39,14 @@ def upcoming(
     *,
     practitioner: str | None = None,
     only: int | None = None,
+    among: Sequence[int] | None = None,
     days: int = DAYS_AHEAD,
 ) -> dict[date, list[Appointment]]:
     """The appointments of some days from `first` on, by local day; cancelled ones left out.
 
     Args:
         only: The practitioner whose appointments may be seen, where not everybody's may.
+        among: The practitioners who are looked at, where it is not everybody.
     """
     start = local_day(first, zone).start
     until = local_day(first + timedelta(days=days), zone).start
@@ -61,6 +64,8 @@ def upcoming(
         query = query.join(Appointment.practitioner).where(Practitioner.slug == practitioner)
     if only is not None:
         query = query.where(Appointment.practitioner_id == only)
+    if among is not None:
+        query = query.where(Appointment.practitioner_id.in_(among))
     found: dict[date, list[Appointment]] = {}
     for appointment in session.scalars(query):
         day = appointment.start_at.astimezone(zone).date()
@@ -105,7 +110,8 @@ def relay_trouble(session: Session) -> Heartbeat | None:
 def versions(session: Session) -> tuple[int | None, ...]:
     """Numbers of which one rises whenever what staff look at has changed, in one statement."""
     unhandled = select(func.count(OwedMessage.id)).where(
-        OwedMessage.failed_at.is_not(None), OwedMessage.handled_at.is_(None)
+        OwedMessage.failed_at > LONG_AGO,  # a span of the index, where "is not null" reads all
+        OwedMessage.handled_at.is_(None),
     )
     newest = (
         select(func.sum(Resource.version)),

@@ -70,8 +70,9 @@ def plan(
     """A column for each day and practitioner, also an empty one; in as many statements always."""
     zone, last = clinic.zone, first + (days - 1) * A_DAY
     span = Span(local_day(first, zone).start, local_day(last, zone).until)
-    free = free_time(session, clinic, [each.id for each in practitioners], span)
-    coming = agenda.upcoming(session, first, zone, days=days)
+    who = [each.id for each in practitioners]
+    free = free_time(session, clinic, who, span)
+    coming = agenda.upcoming(session, first, zone, days=days, among=who)
     columns = {
         (first + number * A_DAY, each.id): Column(first + number * A_DAY, each)
         for number in range(days)

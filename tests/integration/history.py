@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from booking.domain.lifecycle import Partstat, Status
 from booking.models import (
     Appointment,
+    AppointmentEvent,
     Audience,
     HealthcareService,
     Kind,
@@ -29,7 +30,7 @@ def past_appointments(session: Session, count: int, *, before: datetime) -> None
     who = session.scalars(select(Practitioner.id).order_by(Practitioner.id)).first()
     service = session.scalars(select(HealthcareService.id)).first()
     starts = [before - HALF_AN_HOUR * (number + 2) for number in range(count)]
-    rows = [_appointment(number, start) for number, start in enumerate(starts)]
+    rows = [appointment_row(number, start) for number, start in enumerate(starts)]
     session.execute(
         insert(Appointment), [row | {"practitioner_id": who, "service_id": service} for row in rows]
     )
@@ -46,6 +47,7 @@ def past_appointments(session: Session, count: int, *, before: datetime) -> None
             for row in rows
         ],
     )
+    session.execute(insert(AppointmentEvent), [_event(known[str(r["uid"])], r) for r in rows])
     session.execute(insert(OwedMessage), [_message(known[str(r["uid"])], r) for r in rows])
 
 
@@ -65,7 +67,8 @@ def more_practitioners(session: Session, service: HealthcareService, count: int)
     session.flush()
 
 
-def _appointment(number: int, start: datetime) -> dict[str, object]:
+def appointment_row(number: int, start: datetime) -> dict[str, object]:
+    """One row of a patient who came, with a number of its own."""
     unique = UUID(int=number + 1)
     return {
         "reference": f"P{number:07}",
@@ -85,6 +88,12 @@ def _appointment(number: int, start: datetime) -> dict[str, object]:
         "created_at": start,
         "updated_at": start,
     }
+
+
+def _event(appointment: int, row: dict[str, object]) -> dict[str, object]:
+    start = row["start_at"]
+    common = {"appointment_id": appointment, "at": start, "start_at": start}
+    return common | {"verb": "fulfil", "actor": "desk"}
 
 
 def _message(appointment: int, row: dict[str, object]) -> dict[str, object]:

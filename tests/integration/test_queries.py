@@ -182,6 +182,23 @@ def test_no_statement_reads_the_past(app: Flask, visit: Visit, _most: int) -> No
     assert scanned & set(HISTORY) == set()
 
 
+@pytest.mark.parametrize("path", [each for each in STAFF_PAGES if "numbers" not in each])
+def test_no_staff_page_reads_the_past(app: Flask, path: str) -> None:
+    """The numbers are of the last twelve weeks: they read those."""
+    with transaction() as session:
+        past_appointments(session, YEARS, before=NOW - timedelta(days=200))
+    a_member_of_staff()
+    client = app.test_client()
+    sign_in(client)
+    refresh_statistics()
+
+    with watched() as statements:
+        assert client.get(path).status_code == 200
+
+    scanned = {name for asked in statements.asked for name in scans(*asked)}
+    assert scanned & set(HISTORY) == set()
+
+
 def grow_old() -> None:
     with transaction() as session:
         past_appointments(session, YEARS, before=NOW - timedelta(days=1))
