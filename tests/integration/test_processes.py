@@ -12,6 +12,7 @@ from booking.domain.openings import local_day
 from booking.domain.slots import Slot
 from booking.models import Appointment, Clinic, Occupancy
 from booking.models.database import db, transaction
+from booking.services import audit
 from booking.services.appointments import book_appointment
 from booking.services.availability import free_slots
 from booking.services.requests import BookingRequest
@@ -42,6 +43,7 @@ def test_eight_processes_fill_a_day_and_nobody_meets_anybody(database_url: str) 
     assert sorted(stored()) == sorted(each.reference or "" for each in booked)
     assert [slot for service in SERVICES for slot in free(service)] == []
     assert not any(each.guard for each in outcomes), "the lock should have won, not the guard"
+    assert list(audit.verify(db.session(), HOUSE.keys)) == [], "eight wrote one trail"
 
 
 def test_of_eight_processes_that_want_one_slot_one_has_it(database_url: str) -> None:
