@@ -35,8 +35,8 @@ def page() -> ResponseReturnValue:
 
 @bp.get("/new")
 def closure_form() -> ResponseReturnValue:
-    """The form for another."""
-    return _form_page(_form())
+    """The form for another; a link from the day fills in who and when."""
+    return _form_page(_form(who=request.args.get("who", ""), first=request.args.get("first", "")))
 
 
 @bp.post("/new")
@@ -159,8 +159,8 @@ def _saw(appointments: Sequence[Appointment]) -> None:
         saw("appointment.read", each.reference)
 
 
-def _form() -> ClosureForm:
-    return ClosureForm(closures.resources(db.session()), clinic().zone)
+def _form(**given: str) -> ClosureForm:
+    return ClosureForm(closures.resources(db.session()), clinic().zone, data=given or None)
 
 
 def _form_page(form: ClosureForm) -> str:

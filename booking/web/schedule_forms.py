@@ -227,8 +227,8 @@ class ClosureForm(Form):
     closes = Checked("Until", [checked(typed.optional_clock)])
     reason = Checked("Reason", [checked(fields.plain_text, longest=200, what="The reason")])
 
-    def __init__(self, resources: Sequence[Resource], zone: ZoneInfo) -> None:
-        super().__init__()
+    def __init__(self, resources: Sequence[Resource], zone: ZoneInfo, **more: Any) -> None:
+        super().__init__(**more)
         self._zone = zone
         names = {each.slug: each.name for each in resources}
         self.who.options = {"": "The whole clinic"} | names
