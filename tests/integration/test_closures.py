@@ -264,7 +264,7 @@ def test_only_a_public_holiday_can_be_worked_on(desk: FlaskClient, day: str) -> 
 def test_the_day_leads_to_closing_some_of_it_with_who_and_when_filled_in(desk: FlaskClient) -> None:
     day = get(desk, "/staff/day/?on=2026-11-24")
 
-    form = get(desk, day.link("Close a time of Ada Bell")).form("/new").values()
+    form = get(desk, day.link("Close a time of Ada Bell")).form("").values()
     why = get(desk, day.link("Why is nothing offered?"))
 
     assert (form["who"], form["first"]) == ("ada", "2026-11-24")
