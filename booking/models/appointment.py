@@ -53,6 +53,16 @@ class Appointment(Base):
     """E.164."""
     patient_timezone: Mapped[str] = mapped_column(String(64))
     may_leave_message: Mapped[bool] = mapped_column(default=False)
+    may_text: Mapped[bool] = mapped_column(default=False)
+    call_name: Mapped[str] = mapped_column(String(120), default="")
+    """Whom to ask for on the telephone, where it is not the name."""
+    carer_name: Mapped[str] = mapped_column(String(120), default="")
+    """Who booked for the patient; then address and number are theirs unless said otherwise."""
+    carer_phone: Mapped[str | None] = mapped_column(String(20))
+    event_title: Mapped[str] = mapped_column(String(60), default="")
+    """What the patient wants their own calendar to say; empty: what the service says."""
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    """BCP 47: in which language the patient is written to."""
     consented_at: Mapped[datetime]
     """When the patient agreed to be told by e-mail."""
     cancel_reason: Mapped[str] = mapped_column(String(500), default="")

@@ -34,7 +34,7 @@ def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) ->
         created_at=appointment.created_at,
         updated_at=appointment.updated_at,
         mode=service.mode.value if isinstance(service.mode, Mode) else Mode(service.mode).value,
-        title=service.event_title,
+        title=appointment.event_title or service.event_title,
         location=service.location.address if in_person and service.location else "",
         video_url=service.video_url if service.mode == Mode.VIDEO else None,
         patient_address=appointment.patient_email,

@@ -15,6 +15,15 @@ class PatientDetails:
     """E.164."""
     timezone: str
     may_leave_message: bool
+    may_text: bool = False
+    call_name: str = ""
+    """Whom to ask for on the telephone, where it is not the name."""
+    carer_name: str = ""
+    """Who books for the patient; empty where they do so themselves."""
+    carer_phone: str | None = None
+    event_title: str = ""
+    """What their own calendar is to say; empty: what the service says."""
+    language: str = "en"
 
 
 @dataclass(frozen=True, kw_only=True)
