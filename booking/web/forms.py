@@ -11,6 +11,7 @@ from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import StopValidation, ValidationError
 from wtforms.widgets import HiddenInput, TextArea
 
+from booking.domain.typos import probably_meant
 from booking.messages.foreign.address import address_of
 from booking.messages.foreign.faults import CalendarFault
 from booking.models import CalendarKind
@@ -67,7 +68,19 @@ class BookingForm(Form):
     email = Checked("Email address", [checked(fields.email_address)])
     phone = Checked("Phone number")
     may_leave_message = BooleanField("You may leave a voice message on this number")
+    may_text = BooleanField("You may send a text message to this number")
     email_consent = BooleanField("Send the details of my appointment to this email address")
+    email_asked = HiddenField()
+    call_name = Checked(
+        "When we call, ask for", [checked(fields.plain_text, longest=120, what="This name")]
+    )
+    event_title = Checked(
+        "Name of the event", [checked(fields.plain_text, longest=60, what="The name of the event")]
+    )
+    carer_name = Checked(
+        "Name of who books", [checked(fields.plain_text, longest=120, what="This name")]
+    )
+    carer_phone = Checked("Phone number of who books")
 
     def __init__(self, *, country: str, phone_needed: bool, default_timezone: str) -> None:
         super().__init__()
@@ -86,6 +99,32 @@ class BookingForm(Form):
             field.checked = fields.phone_number(text, self._country)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+    def validate_email(self, field: Checked) -> None:
+        """An address that looks mistyped is asked about once; pressed again, it is right."""
+        meant = probably_meant(field.checked) if field.checked else None
+        if meant is None or self.email_asked.data == field.checked:
+            return
+        self.email_asked.data = field.checked
+        raise ValidationError(
+            f"Did you mean {meant}? Correct the address, or press the button again if it is right."
+        )
+
+    def validate_carer_phone(self, field: Checked) -> None:
+        """Nobody needs one; one that is there is right, and somebody's."""
+        text = (field.data or "").strip()
+        field.checked = None
+        if not text:
+            return
+        if not (self.carer_name.data or "").strip():
+            raise ValidationError("Enter the name of who books, or leave this number empty.")
+        checked(fields.phone_number, country=self._country)(self, field)
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether what most people leave alone was filled in, and so must be seen."""
+        names = (self.call_name, self.event_title, self.carer_name, self.carer_phone)
+        return any(each.data or each.errors for each in names)
 
     def validate_email_consent(self, field: BooleanField) -> None:
         """Without it there is no invitation, and nobody would learn of a change."""
@@ -109,6 +148,11 @@ class BookingForm(Form):
                 phone=self.phone.checked,
                 timezone=zone.key,
                 may_leave_message=bool(self.may_leave_message.data and self.phone.checked),
+                may_text=bool(self.may_text.data and self.phone.checked),
+                call_name=self.call_name.checked,
+                carer_name=self.carer_name.checked,
+                carer_phone=self.carer_phone.checked,
+                event_title=self.event_title.checked,
             ),
             key=f"form:{self.key.data}",
         )
