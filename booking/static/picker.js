@@ -1,0 +1,88 @@
+// The calendar of free times changes in place; without this every link is a page of its own.
+
+const place = () => document.querySelector("[data-picker]");
+
+const show = async (address, { keep = "push", focus = null } = {}) => {
+  place().setAttribute("aria-busy", "true");
+  const answer = await fetch(address, { cache: "no-store" });
+  const fresh =
+    answer.ok &&
+    new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-picker]");
+  if (!fresh) return location.assign(address); // the page itself says what is the matter
+  place().replaceWith(fresh);
+  if (keep === "push") history.pushState(null, "", address);
+  if (keep === "replace") history.replaceState(null, "", address);
+  makeGrid();
+  const target = focus && fresh.querySelector(focus);
+  target?.focus();
+  if (address.endsWith("#times")) fresh.querySelector("#times").scrollIntoView({ block: "nearest" });
+};
+
+const change = (address, options) => show(address, options).catch(() => location.assign(address));
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-picker] :is(.turn a, .day.free, .times .button)");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  const focus = link.closest(".month-head") ? "#month-title" : "#times-title";
+  change(link.href, { focus });
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("[data-picker] form[method=get]");
+  if (!form) return;
+  event.preventDefault();
+  change(`${form.action}?${new URLSearchParams(new FormData(form))}`, { focus: "#times-title" });
+});
+
+addEventListener("popstate", () => change(location.href, { keep: "none" }));
+
+// One stop of the tab key for the whole month; arrows lead from one free day to the next
+// (WAI-ARIA Authoring Practices, grid).
+const makeGrid = () => {
+  const table = place()?.querySelector(".days");
+  const days = [...(table?.querySelectorAll(".day.free") ?? [])];
+  if (!days.length) return;
+  table.setAttribute("role", "grid");
+  table.setAttribute("aria-labelledby", "month-title");
+  const stop = (day) => days.forEach((each) => (each.tabIndex = each === day ? 0 : -1));
+  stop(days.find((each) => each.ariaCurrent) ?? days[0]);
+  table.addEventListener("focusin", (event) => days.includes(event.target) && stop(event.target));
+  table.addEventListener("keydown", (event) => {
+    const next = neighbour(days, days.indexOf(event.target), event.key);
+    const turn = { PageUp: "first-child", PageDown: "last-child" }[event.key];
+    if (next) next.focus();
+    else if (turn) place().querySelector(`.month-head .turn a:${turn}`)?.click();
+    else return;
+    event.preventDefault();
+  });
+};
+
+const neighbour = (days, at, key) => {
+  const column = (day) => day.closest("td").cellIndex;
+  const row = (day) => day.closest("tr").rowIndex;
+  const here = days[at];
+  if (!here) return null;
+  const before = days.slice(0, at).reverse();
+  const after = days.slice(at + 1);
+  const week = days.filter((each) => row(each) === row(here));
+  return {
+    ArrowLeft: before[0],
+    ArrowRight: after[0],
+    ArrowUp: before.find((each) => column(each) === column(here)),
+    ArrowDown: after.find((each) => column(each) === column(here)),
+    Home: week[0],
+    End: week.at(-1),
+  }[key];
+};
+
+// Whoever meets us from elsewhere sees the times of their own clock, unless they chose another.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const choice = document.querySelector("[data-visitor] #tz");
+const here = new URL(location);
+if (choice && zone && choice.value !== zone && !here.searchParams.has("tz")) {
+  here.searchParams.set("tz", zone);
+  change(here.href, { keep: "replace" });
+} else {
+  makeGrid();
+}

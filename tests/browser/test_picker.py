@@ -1,0 +1,75 @@
+"""The calendar of free times with JavaScript: in place, by keyboard, on the visitor's own clock."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Opener, Site
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+TIMES = "/services/first-consultation"
+VIDEO = "/services/video-consultation"
+
+
+def mark(page: Page) -> None:
+    """Leave something in the page that a page of its own would not have."""
+    page.evaluate("window.stayed = true")
+
+
+def test_month_and_day_change_in_place_and_the_address_can_be_shared(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site)
+    page.goto(TIMES)
+    mark(page)
+
+    page.get_by_role("link", name=re.compile("^Later:")).click()
+    expect(page.locator("#month-title")).to_have_text("December 2026")
+    page.get_by_role("link", name="Wednesday 2 December, free times").click()
+
+    expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
+    expect(page.locator("#times-title")).to_be_focused()
+    assert page.evaluate("window.stayed")
+    assert "day=2026-12-02" in page.url
+    page.go_back()
+    expect(page.locator("#times-title")).to_have_text("Tuesday 1 December")
+    assert page.evaluate("window.stayed")
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-02")
+    expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
+
+
+def test_the_month_is_one_stop_of_the_tab_key_and_answers_arrows(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
+    page.locator(".day.free[tabindex='0']").focus()
+
+    for key, day in (
+        ("ArrowRight", "Wednesday 2"),
+        ("ArrowDown", "Wednesday 9"),
+        ("End", "Saturday 12"),
+        ("Home", "Monday 7"),
+        ("ArrowUp", "Monday 7"),
+        ("ArrowLeft", "Saturday 5"),
+    ):
+        page.keyboard.press(key)
+        expect(page.locator(":focus")).to_have_attribute(
+            "aria-label", f"{day} December, free times"
+        )
+    assert page.locator(".day.free[tabindex='0']").count() == 1
+    page.keyboard.press("PageDown")
+    expect(page.locator("#month-title")).to_have_text("January 2027")
+
+
+def test_a_visitor_from_elsewhere_sees_their_own_clock(site: Site, open_page: Opener) -> None:
+    page = open_page(site, timezone_id="America/Los_Angeles")
+
+    page.goto(VIDEO)
+
+    expect(page.locator(".zone")).to_contain_text("Times are in Los Angeles time.")
+    expect(page.locator(".zone")).to_contain_text("The clinic is on New York time.")
+    page.goto(TIMES)
+    expect(page.locator(".zone")).to_contain_text("New York time")  # one comes to the clinic
