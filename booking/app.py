@@ -31,6 +31,7 @@ from booking.web import (
     gate,
     inbound,
     join,
+    lost,
     numbers,
     ops,
     patient,
@@ -49,7 +50,7 @@ ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
-    *(public, patient, api, inbound, join, feeds),
+    *(public, patient, lost, api, inbound, join, feeds),
     *(staff, desk, day, answers, calendars, schedule, closures, texts),
     *(audit, people, account, numbers),
     ops,
@@ -115,7 +116,7 @@ def _register(app: Flask) -> None:
         app.register_blueprint(module.bp)
     for module in (api, inbound):
         signin.csrf.exempt(module.bp)  # they read no cookie
-    for view in (public.book, patient.cancel, patient.keep, patient.reschedule):
+    for view in (public.book, lost.ask, patient.cancel, patient.keep, patient.reschedule):
         # Their forms check the token themselves, so that an expired one loses nothing typed.
         signin.csrf.exempt(view)
 

@@ -30,6 +30,7 @@ from booking.models.clinic import (
 )
 from booking.models.incoming import Matter, ReceivedMail, ReplyMailbox
 from booking.models.limit import RateCounter
+from booking.models.link_request import LinkRequest
 from booking.models.outbox import (
     Audience,
     FormerInvitation,
@@ -63,6 +64,7 @@ __all__ = [
     "HolidayOverride",
     "IdempotencyKey",
     "Kind",
+    "LinkRequest",
     "Location",
     "Matter",
     "Mode",

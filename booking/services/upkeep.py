@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from booking.models import AccountLink, IdempotencyKey, RateCounter, StaffSession
+from booking.models import AccountLink, IdempotencyKey, LinkRequest, RateCounter, StaffSession
 from booking.services.accounts import SESSION_LIFE
+from booking.services.lost_links import PAUSE
 
 KEY_LIFE = timedelta(hours=24)
 
@@ -15,5 +16,6 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     """Remove old keys, counters, staff sessions and links; each search follows an index."""
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
+    session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))

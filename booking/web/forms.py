@@ -158,6 +158,12 @@ class BookingForm(Form):
         )
 
 
+class LostForm(Form):
+    """Where the mail went that is lost."""
+
+    email = Checked("Email address", [checked(fields.email_address)])
+
+
 class RescheduleForm(Form):
     """Which time instead."""
 

@@ -50,6 +50,8 @@ PUBLIC = frozenset(
         "inbound.replies",
         "join.form",
         "join.join",
+        "lost.ask",
+        "lost.form",
         "ops.healthz",
         "ops.readyz",
         "ops.robots",

@@ -18,6 +18,7 @@ from booking.models.database import db
 from booking.services import outbox
 from booking.worker.calendars import CalendarReader
 from booking.worker.delivery import Worker
+from booking.worker.lost_links import LinkAnswerer
 from booking.worker.replies import ReplyReader
 from booking.worker.welcomes import WelcomeSender
 
@@ -64,9 +65,9 @@ def welcome_sender_of(app: Flask) -> WelcomeSender:
 
 
 def readers_of(app: Flask) -> list[Reader]:
-    """What works beside the delivery: what is read from outside, and mails to new staff."""
+    """What works beside the delivery: what is read from outside, mails to new staff, lost links."""
     state = app.extensions["booking"]
-    readers: list[Reader] = [welcome_sender_of(app)]
+    readers: list[Reader] = [welcome_sender_of(app), LinkAnswerer(clock=state.clock)]
     if state.settings.reply_imap_url:
         mailbox = MailboxAddress.from_url(state.settings.reply_imap_url)
         readers.append(ReplyReader(mailbox=mailbox, house=state.house, clock=state.clock))

@@ -1,4 +1,4 @@
-"""What patients choose for themselves: the language, the event's title, how they are called.
+"""What patients choose for themselves, and their asking for a link that they have lost.
 
 Revision ID: 0008
 Revises: 0007
@@ -32,9 +32,19 @@ def upgrade() -> None:
     with op.batch_alter_table("appointment", schema=None) as batch_op:
         for name in (*TEXTS, "may_text"):
             batch_op.alter_column(name, server_default=None)
+    op.create_table(
+        "link_request",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("email_key", sa.String(length=254), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_link_request")),
+    )
+    with op.batch_alter_table("link_request", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_request_asked_at"), ["asked_at"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("link_request")
     with op.batch_alter_table("appointment", schema=None) as batch_op:
         for name in ("carer_phone", "may_text", *reversed(TEXTS)):
             batch_op.drop_column(name)

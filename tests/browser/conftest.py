@@ -243,6 +243,8 @@ def _addresses(site: Site) -> dict[str, str]:
     patient, staff = site.link(coming), f"/staff/appointments/{coming.reference}"
     book = "/services/first-consultation/book?start="
     return {
+        "find": "/find",
+        "find, asked": "/find?asked=1",
         "services": "/",
         "times": "/services/first-consultation",
         "times of a call": "/services/phone-call?practitioner=priya-raman",

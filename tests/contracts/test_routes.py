@@ -36,6 +36,8 @@ PUBLIC = {
     "inbound.replies",
     "join.form",
     "join.join",
+    "lost.ask",
+    "lost.form",
     "feeds.feed",
     "ops.healthz",
     "ops.readyz",
@@ -262,7 +264,7 @@ def test_what_changes_something_refuses_a_request_without_our_token(
         if "POST" not in (rule.methods or ()):
             continue
         answer = client.post(path, data={"start": "2026-11-24T15:00:00Z", "name": "Eve"})
-        expected = {"api": 415, "inbound": 404, "public": 422, "patient": 422}
+        expected = {"api": 415, "inbound": 404, "lost": 422, "public": 422, "patient": 422}
         blueprint = rule.endpoint.partition(".")[0]
         assert answer.status_code == expected.get(blueprint, 400), path
 
