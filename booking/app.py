@@ -116,7 +116,13 @@ def _register(app: Flask) -> None:
         app.register_blueprint(module.bp)
     for module in (api, inbound):
         signin.csrf.exempt(module.bp)  # they read no cookie
-    for view in (public.book, lost.ask, patient.cancel, patient.keep, patient.reschedule):
+    for view in (
+        public.book,
+        lost.ask,
+        patient.cancel,
+        patient.keep,
+        patient.reschedule,
+    ):
         # Their forms check the token themselves, so that an expired one loses nothing typed.
         signin.csrf.exempt(view)
 

@@ -28,6 +28,7 @@ from booking.models.clinic import (
     ServiceReminder,
     Visibility,
 )
+from booking.models.hold import Hold
 from booking.models.incoming import Matter, ReceivedMail, ReplyMailbox
 from booking.models.limit import RateCounter
 from booking.models.link_request import LinkRequest
@@ -41,6 +42,7 @@ from booking.models.outbox import (
     Told,
 )
 from booking.models.staff import AccountLink, Role, StaffSession, User
+from booking.models.waitlist import Outcome, WaitlistEntry, WaitlistOffer
 
 __all__ = [
     "AccountLink",
@@ -61,6 +63,7 @@ __all__ = [
     "FormerInvitation",
     "HealthcareService",
     "Heartbeat",
+    "Hold",
     "HolidayOverride",
     "IdempotencyKey",
     "Kind",
@@ -71,6 +74,7 @@ __all__ = [
     "Occupancy",
     "OpeningBreak",
     "OpeningHours",
+    "Outcome",
     "OwedMessage",
     "Practitioner",
     "RateCounter",
@@ -87,4 +91,6 @@ __all__ = [
     "Told",
     "User",
     "Visibility",
+    "WaitlistEntry",
+    "WaitlistOffer",
 ]

@@ -83,22 +83,31 @@ class Appointment(Base):
 
 
 class Occupancy(Base):
-    """One resource taken by one live appointment, buffers included, `[from, until)`.
+    """One resource taken by one live appointment or hold, buffers included, `[from, until)`.
 
     Rows of one resource never overlap: PostgreSQL refuses by an exclusion constraint, SQLite by
-    triggers, both in the first migration. The buffers are those that held at booking.
+    triggers, both in the first migration. The buffers are those that held at booking. A hold that
+    has run out takes nothing any more, and is swept away by whoever wants its time.
     """
 
     __tablename__ = "occupancy"
     __table_args__ = (
         CheckConstraint("blocked_from < blocked_until", name="in_order"),
+        CheckConstraint("(appointment_id IS NULL) <> (hold_id IS NULL)", name="one_taker"),
         UniqueConstraint("appointment_id", "resource_id"),
         Index("ix_occupancy_resource_id_blocked_from", "resource_id", "blocked_from"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     resource_id: Mapped[int] = mapped_column(ForeignKey("resource.id"))
-    appointment_id: Mapped[int] = mapped_column(ForeignKey("appointment.id", ondelete="CASCADE"))
+    appointment_id: Mapped[int | None] = mapped_column(
+        ForeignKey("appointment.id", ondelete="CASCADE")
+    )
+    hold_id: Mapped[int | None] = mapped_column(
+        ForeignKey("hold.id", ondelete="CASCADE"), index=True
+    )
+    held_until: Mapped[datetime | None]
+    """When a hold runs out; empty for an appointment."""
     blocked_from: Mapped[datetime]
     blocked_until: Mapped[datetime]
 

@@ -7,8 +7,9 @@ the first; the guard in the database is the net below.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from booking.models import (
     Appointment,
     Clinic,
     HealthcareService,
+    Hold,
     Occupancy,
     Practitioner,
     Resource,
@@ -61,6 +63,7 @@ def choose(
     now: datetime,
     ignoring: Appointment | None = None,
     favourite: int | None = None,
+    own_hold: int | None = None,
 ) -> tuple[int, int | None]:
     """Choose who and where for a start, by the same question that the page asked.
 
@@ -75,6 +78,7 @@ def choose(
         now=now,
         practitioners=practitioners,
         ignoring=ignoring.id if ignoring else None,
+        own_hold=own_hold,
     )
     free = next((slot.practitioners for slot in diary.slots() if slot.start == start), ())
     if not free:
@@ -91,28 +95,57 @@ def choose(
     return practitioner, rooms[0] if rooms else None
 
 
-def occupy(session: Session, appointment: Appointment, service: HealthcareService) -> None:
+def occupy(
+    session: Session, appointment: Appointment, service: HealthcareService, *, now: datetime
+) -> None:
     """Write the rows that the database will not let overlap.
 
     Raises:
         SlotTaken: if the database refused; the locks above should have seen it first.
     """
-    for resource in filter(None, (appointment.practitioner_id, appointment.room_id)):
-        session.add(
-            Occupancy(
-                resource_id=resource,
-                appointment_id=appointment.id,
-                blocked_from=appointment.start_at - service.buffer_before,
-                blocked_until=appointment.end_at + service.buffer_after,
-            )
+    place = appointment.practitioner_id, appointment.room_id
+    span = Span(appointment.start_at, appointment.end_at)
+    take(session, service, span, place, now=now, appointment_id=appointment.id)
+    mark_changed(session, appointment)
+
+
+def take(
+    session: Session,
+    service: HealthcareService,
+    span: Span,
+    place: tuple[int, int | None],
+    *,
+    now: datetime,
+    **taker: Any,
+) -> None:
+    """The same for an appointment or a hold, which `taker` names.
+
+    Raises:
+        SlotTaken: if the database refused.
+    """
+    wanted = [each for each in place if each is not None]
+    _sweep(session, wanted, now)
+    session.add_all(
+        Occupancy(
+            resource_id=resource,
+            blocked_from=span.start - service.buffer_before,
+            blocked_until=span.until + service.buffer_after,
+            **taker,
         )
+        for resource in wanted
+    )
     try:
         session.flush()
     except IntegrityError as error:
         if "occupancy_overlap" not in str(error.orig):
             raise
         raise SlotTaken from error
-    mark_changed(session, appointment)
+
+
+def _sweep(session: Session, resources: Sequence[int], now: datetime) -> None:
+    """Remove the holds of these resources, which are locked, that have run out."""
+    theirs = Occupancy.hold_id == Hold.id, Occupancy.resource_id.in_(resources)
+    session.execute(delete(Hold).where(Hold.expires_at <= now, exists().where(*theirs)))
 
 
 def release(session: Session, appointment: Appointment) -> None:

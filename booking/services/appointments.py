@@ -100,7 +100,7 @@ def book_place(
     appointment.practitioner_id, appointment.room_id = place
     session.add(appointment)
     session.flush()
-    occupy(session, appointment, service)
+    occupy(session, appointment, service, now=now)
     owe(session, appointment, Kind.CONFIRMED, now=now, wait=house.undo)
     record(session, house, appointment, verb, actor, now)
     return appointment
@@ -149,7 +149,7 @@ def reschedule_appointment(
     forget_answer(appointment)  # it was to the old time
     mark_moved(session, appointment, now)
     release(session, appointment)
-    occupy(session, appointment, service)
+    occupy(session, appointment, service, now=now)
     owe(session, appointment, Kind.RESCHEDULED, now=now, wait=house.undo)
     record(session, house, appointment, "reschedule", actor, now, former=former)
     return appointment
@@ -206,7 +206,7 @@ def note_attendance(
     held = appointment.status in OCCUPYING
     appointment.status = after(appointment.status, verb)
     if appointment.status in OCCUPYING and not held:
-        occupy(session, appointment, appointment.service)
+        occupy(session, appointment, appointment.service, now=now)
     elif held and appointment.status not in OCCUPYING:
         release(session, appointment)
     else:

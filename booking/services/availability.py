@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import ColumnElement, select
 from sqlalchemy import or_ as either
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING
@@ -127,10 +127,12 @@ def load_diary(
     now: datetime,
     practitioners: Sequence[int] | None = None,
     ignoring: int | None = None,
+    own_hold: int | None = None,
 ) -> Diary:
     """Read what decides the free times of a service, in a fixed number of statements.
 
     Args:
+        own_hold: The hold of who asks: its time counts as free for them.
         span: The instants between which a slot may begin; cut down to what can be booked.
         practitioners: Only these, by id; None for all who offer the service.
         ignoring: The appointment that is being moved: its own time counts as free.
@@ -159,7 +161,8 @@ def load_diary(
         rooms=rooms,
         closed=_closures(session, clinic, resources, bounds),
         taken=_merged(
-            _occupied(session, resources, bounds, ignoring), _busy(session, asked, bounds)
+            _occupied(session, resources, bounds, _counts(now, ignoring, own_hold)),
+            _busy(session, asked, bounds),
         ),
         full_days=_full_days(session, service, bounds, zone, ignoring),
     )
@@ -179,14 +182,14 @@ def free_slots(
 
 
 def free_time(
-    session: Session, clinic: Clinic, practitioners: list[int], span: Span
+    session: Session, clinic: Clinic, practitioners: list[int], span: Span, *, now: datetime
 ) -> dict[int, Timeline]:
     """When practitioners see patients and nothing takes their time yet, whatever the service."""
     first = span.start.astimezone(clinic.zone).date()
     last = (span.until - DAY / 48).astimezone(clinic.zone).date()
     closed = _closures(session, clinic, practitioners, span)
     taken = _merged(
-        _occupied(session, practitioners, span, None), _busy(session, practitioners, span)
+        _occupied(session, practitioners, span, _counts(now)), _busy(session, practitioners, span)
     )
     found = {}
     for practitioner, hours in rules_of(session, practitioners).items():
@@ -255,8 +258,20 @@ def _holidays(session: Session, clinic: Clinic, bounds: Span) -> list[Span]:
     return [local_day(day, zone) for day in sorted(days)]
 
 
+def _counts(
+    now: datetime, ignoring: int | None = None, own_hold: int | None = None
+) -> list[ColumnElement[bool]]:
+    """Which rows take time: those of appointments, and of holds of others that have not run out."""
+    counts = [either(Occupancy.held_until.is_(None), Occupancy.held_until > now)]
+    if ignoring is not None:
+        counts.append(Occupancy.appointment_id.is_distinct_from(ignoring))
+    if own_hold is not None:
+        counts.append(Occupancy.hold_id.is_distinct_from(own_hold))
+    return counts
+
+
 def _occupied(
-    session: Session, resources: list[int], bounds: Span, ignoring: int | None
+    session: Session, resources: list[int], bounds: Span, counts: Sequence[ColumnElement[bool]]
 ) -> dict[int, list[Span]]:
     # No occupied span is longer than a day, so the index on its beginning bounds the search
     # and appointments of the past cost nothing.
@@ -264,9 +279,8 @@ def _occupied(
         Occupancy.resource_id.in_(resources),
         Occupancy.blocked_from > bounds.start - DAY,
         Occupancy.blocked_from < bounds.until,
+        *counts,
     )
-    if ignoring is not None:
-        query = query.where(Occupancy.appointment_id != ignoring)
     found: dict[int, list[Span]] = {}
     for resource, blocked_from, blocked_until in session.execute(query):
         found.setdefault(resource, []).append(Span(blocked_from, blocked_until))

@@ -71,7 +71,7 @@ def plan(
     zone, last = clinic.zone, first + (days - 1) * A_DAY
     span = Span(local_day(first, zone).start, local_day(last, zone).until)
     who = [each.id for each in practitioners]
-    free = free_time(session, clinic, who, span)
+    free = free_time(session, clinic, who, span, now=now)
     coming = agenda.upcoming(session, first, zone, days=days, among=who)
     columns = {
         (first + number * A_DAY, each.id): Column(first + number * A_DAY, each)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Verb, after
@@ -76,7 +76,7 @@ def book_for_caller(
     if request.start <= now:
         raise SlotTaken
     if anyway:
-        place = _free_anyway(session, service, asked[0], request.start)
+        place = _free_anyway(session, service, asked[0], request.start, now)
     else:
         place = choose(session, session.get_one(Clinic, 1), service, request.start, asked, now=now)
     verb = "override" if anyway else "book"
@@ -123,7 +123,7 @@ def undo(
         appointment.answered_at = change.answered_before_at
     mark_moved(session, appointment, now)
     release(session, appointment)
-    occupy(session, appointment, service)
+    occupy(session, appointment, service, now=now)
     owe(session, appointment, Kind.RESCHEDULED, now=now, wait=house.undo)
     record(session, house, appointment, Verb.UNDO, actor, now)
     return appointment
@@ -172,7 +172,7 @@ def _events(session: Session, appointment: Appointment, count: int) -> Sequence[
 
 
 def _free_anyway(
-    session: Session, service: HealthcareService, practitioner: int, start: datetime
+    session: Session, service: HealthcareService, practitioner: int, start: datetime, now: datetime
 ) -> tuple[int, int | None]:
     """The practitioner and a room, if no appointment is in the way; hours are not asked."""
     blocked = Span(start - service.buffer_before, start + service.duration + service.buffer_after)
@@ -182,6 +182,7 @@ def _free_anyway(
         Occupancy.blocked_from > blocked.start - A_DAY,  # none is longer: the past costs nothing
         Occupancy.blocked_from < blocked.until,
         Occupancy.blocked_until > blocked.start,
+        or_(Occupancy.held_until.is_(None), Occupancy.held_until > now),
     )
     taken = set(session.scalars(query))
     free = [each for each in rooms if each not in taken]

@@ -65,6 +65,8 @@ PUBLIC = frozenset(
         "patient.reschedule_times",
         "public.book",
         "public.booking_form",
+        "public.hold",
+        "public.let_go",
         "public.service_times",
         "public.services",
         "security.login",

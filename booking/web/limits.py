@@ -17,6 +17,7 @@ from booking.models.database import db, transaction
 from booking.web.state import booking
 
 BOOKINGS = {"address": "30 per hour", "network": "120 per hour", "contact": "6 per hour"}
+HOLDS = {"address": "60 per hour", "network": "240 per hour"}
 SIGN_INS = {"address": "10 per 15 minutes", "network": "60 per 15 minutes"}
 
 
@@ -135,6 +136,13 @@ def limit_bookings(view: Callable[..., Any]) -> Callable[..., Any]:
             limit, scope=f"book-{who}", key_func=_WHO[who], deduct_when=_made_something
         )
         view = shared(view)
+    return view
+
+
+def limit_holds(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count the times that are held, by address and network."""
+    for who, limit in HOLDS.items():
+        view = limiter.shared_limit(limit, scope=f"hold-{who}", key_func=_WHO[who])(view)
     return view
 
 

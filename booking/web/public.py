@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from secrets import token_urlsafe
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
@@ -15,10 +15,10 @@ from booking.models import HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
 from booking.services.links import token_of
-from booking.web import fields
+from booking.web import fields, holding
 from booking.web.errors import note_guard
 from booking.web.forms import BookingForm
-from booking.web.limits import limit_bookings
+from booking.web.limits import limit_bookings, limit_holds
 from booking.web.state import booking, clinic, now
 from booking.web.times import Query, alternatives, read_query, still_free, times
 from booking.web.zones import zone_choices
@@ -74,10 +74,15 @@ def book(slug: str) -> ResponseReturnValue:
     form = _form(service)
     query = read_query(_as_query(form), service)
     if not form.validate_on_submit():
-        return _form_page(service, form, query, getattr(form.start, "checked", None)), 422
+        start = getattr(form.start, "checked", None)
+        if start is not None and "csrf_token" not in form.errors:
+            # The form takes a little longer: its time is kept meanwhile.
+            holding.hold(slug, start, query.practitioner)
+        return _form_page(_service(slug), form, query, start), 422
     wish = form.request()
     try:
         with transaction() as work:
+            holding.let_go(work)
             appointment = book_appointment(work, slug, wish, booking().house, now=now())
             if (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
                 # An old wish of this browser, cancelled or moved since: this is a new one.
@@ -96,6 +101,30 @@ def book(slug: str) -> ResponseReturnValue:
         form.key.data = token_urlsafe(24)  # whoever means it can press the button again
         return _form_page(_service(slug), form, query, wish.start, used=True), 422
     return redirect(url_for("patient.appointment", token=token), 303)
+
+
+@bp.post("/services/<slug>/hold")
+@limit_holds
+def hold(slug: str) -> ResponseReturnValue:
+    """Keep the slot while its form is filled in: 204, whether or not it can be kept."""
+    start = fields.instant_or_none(request.form.get("start"))
+    if start is not None and "visit" in session:
+        holding.hold(slug, start, request.form.get("practitioner") or None)
+    return _nothing()
+
+
+@bp.post("/let-go")
+def let_go() -> ResponseReturnValue:
+    """Free what is held when the page is left: 204."""
+    with transaction() as work:
+        holding.let_go(work)
+    return _nothing()
+
+
+def _nothing() -> Response:
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]
+    return answer
 
 
 def _service(slug: str) -> HealthcareService:

@@ -15,6 +15,7 @@ from booking.models.database import db
 from booking.services.availability import Diary, load_diary, whole_horizon
 from booking.web import fields
 from booking.web.fields import zone_of
+from booking.web.holding import own_hold
 from booking.web.month import Month, month_of
 from booking.web.state import clinic, now
 
@@ -139,6 +140,7 @@ def _diary(
         now=present,
         practitioners=asked,
         ignoring=ignoring,
+        own_hold=own_hold(),
     )
 
 

@@ -1,0 +1,22 @@
+// While the form is being filled in nobody else is offered its time; leaving frees it again.
+
+const form = document.querySelector("[data-hold]");
+if (form) {
+  const only = (...names) => {
+    const data = new FormData();
+    for (const name of names) data.set(name, form.elements[name].value);
+    return data;
+  };
+  let held = false;
+  let sent = false;
+  form.addEventListener("input", () => {
+    if (held) return;
+    held = true;
+    fetch(form.dataset.hold, { method: "POST", body: only("csrf_token", "start", "practitioner") }).catch(() => {});
+  });
+  form.addEventListener("submit", () => (sent = true));
+  addEventListener("pagehide", () => {
+    if (held && !sent) navigator.sendBeacon(form.dataset.letGo, only("csrf_token"));
+    held = sent = false;
+  });
+}

@@ -1,0 +1,200 @@
+"""A slot is kept for who fills in its form, and nobody can empty the calendar with that."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from booking.domain.openings import local_day
+from booking.domain.refusals import SlotTaken
+from booking.domain.slots import Slot
+from booking.models import Appointment, Clinic, Occupancy
+from booking.models.database import db, transaction
+from booking.services import desk, holds
+from booking.services.appointments import book_appointment
+from booking.services.availability import free_slots
+from booking.services.holds import Visitor
+from tests.builders import HOUSE, NEW_YORK, NOW, a_request, an_appointment, at, the_service
+from tests.pages import page_of
+from tests.visits import SAM, book, form_path, get, rows, send, the_appointment
+
+TUESDAY = local_day(at("Tue 12:00").date(), NEW_YORK)
+SOON = NOW + timedelta(minutes=10)
+NINE = "2026-11-24T14:00:00Z"
+
+
+def visitor(number: int = 1, *, address: str = "", network: str = "net") -> Visitor:
+    return Visitor(f"visit {number}".encode().ljust(32), address or f"from {number}", network)
+
+
+def hold(start: str = "Tue 09:00", who: Visitor | None = None) -> None:
+    with transaction() as session:
+        holds.hold_slot(session, "video", at(start), "ada", who or visitor(), now=NOW)
+
+
+def free(now: datetime = NOW) -> Sequence[Slot]:
+    db.session.rollback()
+    session = db.session()
+    service = the_service(session, "video")
+    ada = [each.id for each in service.practitioners if each.slug == "ada"]
+    clinic = session.get_one(Clinic, 1)
+    return free_slots(session, clinic, service, TUESDAY, now=now, practitioners=ada)
+
+
+def starts(now: datetime = NOW) -> list[str]:
+    return [f"{each.start.astimezone(NEW_YORK):%H:%M}" for each in free(now)]
+
+
+def wish(client: FlaskClient, **more: str) -> dict[str, str]:
+    """What the script sends while the form is filled in."""
+    page = get(client, form_path("Tue 09:00", "video", practitioner="ada"))
+    token = page.form("/book").values()["csrf_token"]
+    return {"csrf_token": token, "start": NINE, "practitioner": "ada"} | more
+
+
+@pytest.mark.usefixtures("app")
+def test_what_is_held_is_offered_to_nobody_else_until_it_runs_out() -> None:
+    hold()
+
+    assert "09:00" not in starts(SOON - timedelta(seconds=1))
+    assert "09:00" in starts(SOON)
+
+
+@pytest.mark.usefixtures("app")
+def test_what_is_held_cannot_be_booked_by_another() -> None:
+    hold()
+    request = a_request("Tue 09:00", practitioner="ada")
+
+    with pytest.raises(SlotTaken), transaction() as session:
+        book_appointment(session, "video", request, HOUSE, now=NOW)
+
+
+@pytest.mark.usefixtures("app")
+def test_the_law_that_keeps_appointments_apart_keeps_holds_apart() -> None:
+    hold("Tue 09:00", visitor(1))
+    hold("Tue 10:00", visitor(2))
+
+    with pytest.raises(IntegrityError, match="occupancy_overlap"), transaction() as session:
+        one, other = session.scalars(select(Occupancy).order_by(Occupancy.blocked_from))
+        other.blocked_from, other.blocked_until = one.blocked_from, one.blocked_until
+
+
+@pytest.mark.usefixtures("app")
+def test_a_hold_that_has_run_out_is_in_nobodys_way() -> None:
+    hold()
+
+    with transaction() as session:
+        request = a_request("Tue 09:00", practitioner="ada")
+        book_appointment(session, "video", request, HOUSE, now=SOON)
+
+    assert rows()["hold"] == []
+    assert db.session.scalar(select(func.count(Appointment.id))) == 1
+
+
+@pytest.mark.usefixtures("app")
+def test_the_desk_books_over_a_hold_that_has_run_out_and_over_no_other() -> None:
+    hold()
+    request = a_request("Tue 09:00", practitioner="ada")
+
+    with pytest.raises(SlotTaken), transaction() as session:
+        desk.book_for_caller(session, "video", request, HOUSE, actor="x", now=NOW, anyway=True)
+    with transaction() as session:
+        desk.book_for_caller(session, "video", request, HOUSE, actor="x", now=SOON, anyway=True)
+
+
+@pytest.mark.usefixtures("app")
+def test_a_visitor_holds_one_slot_at_a_time() -> None:
+    hold("Tue 09:00")
+    hold("Tue 10:00")
+
+    assert "09:00" in starts()
+    assert "10:00" not in starts()
+
+
+@pytest.mark.usefixtures("app")
+def test_one_address_and_one_network_hold_only_so_many() -> None:
+    hold("Tue 09:00", visitor(1, address="a"))
+    hold("Tue 10:00", visitor(2, address="a"))
+    with pytest.raises(SlotTaken):
+        hold("Mon 15:00", visitor(3, address="a"))
+    for number, start in enumerate(("Mon 15:00", "Fri 09:00", "Wed 09:00"), start=4):
+        hold(start, visitor(number))
+
+    with pytest.raises(SlotTaken):
+        hold("Fri 14:00", visitor(7))
+    hold("Fri 14:00", visitor(8, network="another"))
+
+
+@pytest.mark.usefixtures("sqlite_app")
+def test_a_flood_from_everywhere_leaves_four_fifths_of_a_day() -> None:
+    before = starts()
+
+    for number, start in enumerate(before * 2):
+        try:
+            hold(f"Tue {start}", visitor(number, network=f"net {number}"))
+        except SlotTaken:
+            continue
+
+    assert len(rows()["hold"]) > 0
+    assert len(starts()) >= 0.8 * len(before)
+
+
+def test_who_fills_in_the_form_keeps_the_time_and_books_it(client: FlaskClient) -> None:
+    assert client.post("/services/video/hold", data=wish(client)).status_code == 204
+    assert "09:00" not in starts()
+
+    form = get(client, form_path("Tue 09:00", "video", practitioner="ada"))
+    booked = send(client, form, "/book", **SAM)
+
+    assert booked.status_code == 303
+    assert the_appointment().start_at == at("Tue 09:00")
+    assert rows()["hold"] == []
+
+
+def test_a_form_that_comes_back_keeps_its_time_without_a_script(
+    sqlite_app: Flask, client: FlaskClient
+) -> None:
+    answer = book(client, "Tue 09:00", "call", email="nonsense")
+    held = len(rows()["hold"])
+
+    others = sqlite_app.test_client().get(form_path("Tue 09:00", "call")).status_code
+    mended = send(client, page_of(answer), "/book", email="sam@mail.example")
+
+    assert (answer.status_code, held, others, mended.status_code) == (422, 1, 409, 303)
+
+
+def test_leaving_the_page_frees_the_time(client: FlaskClient) -> None:
+    held = wish(client)
+    client.post("/services/video/hold", data=held)
+
+    assert client.post("/let-go", data={"csrf_token": held["csrf_token"]}).status_code == 204
+
+    assert "09:00" in starts()
+
+
+@pytest.mark.parametrize("start", [NINE, "2026-11-24T14:01:00Z", "x", "1999-01-01T00:00:00Z"])
+def test_the_answer_tells_nothing(client: FlaskClient, start: str) -> None:
+    asked = wish(client, start=start)
+    hold("Tue 09:00")
+
+    assert client.post("/services/video/hold", data=asked).status_code == 204
+    assert client.post("/services/none/hold", data=asked).status_code == 204
+
+
+def test_looking_at_the_form_holds_nothing(client: FlaskClient) -> None:
+    wish(client)
+
+    assert rows()["hold"] == []
+
+
+@pytest.mark.usefixtures("app")
+def test_what_an_appointment_takes_is_not_to_be_held() -> None:
+    with transaction() as session:
+        an_appointment(session, "Tue 09:00", service="video", practitioner="ada")
+
+    with pytest.raises(SlotTaken):
+        hold()
