@@ -40,7 +40,15 @@ from booking.models.outbox import (
     SentMessage,
     Told,
 )
-from booking.models.staff import AccountLink, Role, StaffSession, User
+from booking.models.staff import (
+    AccountLink,
+    Passkey,
+    RecoveryCode,
+    Role,
+    SpentChallenge,
+    StaffSession,
+    User,
+)
 
 __all__ = [
     "AccountLink",
@@ -72,9 +80,11 @@ __all__ = [
     "OpeningBreak",
     "OpeningHours",
     "OwedMessage",
+    "Passkey",
     "Practitioner",
     "RateCounter",
     "ReceivedMail",
+    "RecoveryCode",
     "RemindIf",
     "ReplyMailbox",
     "Resource",
@@ -83,6 +93,7 @@ __all__ = [
     "Room",
     "SentMessage",
     "ServiceReminder",
+    "SpentChallenge",
     "StaffSession",
     "Told",
     "User",
