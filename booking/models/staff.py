@@ -43,7 +43,7 @@ class User(Base, UserMixin):
     joined_at: Mapped[datetime | None]
     """When they set their own password; empty while an invitation is open."""
     app_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """The secret that their authenticator app shares with us (RFC 6238), sealed; empty without one."""
+    """The secret that their authenticator app shares with us (RFC 6238), sealed."""
     app_counter: Mapped[int | None]
     """The time step of the newest code that was taken: it and older ones are not taken again."""
 

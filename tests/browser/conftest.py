@@ -195,7 +195,7 @@ def sign_in(page: Page) -> None:
     page.goto("/login")
     page.get_by_label("Email address").fill(seed.DEMO_SIGN_IN)
     page.get_by_label("Password").fill(seed.DEMO_PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("heading", name="Upcoming appointments").wait_for()
 
 
