@@ -6,7 +6,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, make_response, request
+from flask import Flask, Response, abort, make_response, request, session
 from flask_security import Security, SQLAlchemyUserDatastore
 from flask_wtf import CSRFProtect
 from sqlalchemy import select
@@ -67,10 +67,13 @@ def _unprocessable_unless_in(view: Callable[..., Any]) -> Callable[[], Response]
 
     @wraps(view)
     def sign_in() -> Response:
+        if request.is_json:
+            abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)  # the form is the one way in
         answer = make_response(view())
         if request.method == "POST" and answer.status_code == HTTPStatus.OK:
             answer.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
-            _note_failure()
+            if sessions.SESSION_KEY not in session:
+                _note_failure()
         return answer
 
     return sign_in
@@ -88,4 +91,5 @@ def _note_failure() -> None:
 
 def _plain(identity: str) -> str | None:
     """An address as it is typed; anything odd finds nobody."""
-    return identity.strip().lower() if "@" in identity and identity.isascii() else None
+    plain = identity.strip().lower()
+    return plain if "@" in plain and plain.isascii() and plain.isprintable() else None

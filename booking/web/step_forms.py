@@ -29,6 +29,11 @@ class ConfirmForm(Form):
 
     password = PasswordField("Password")
 
+    def validate_password(self, field: PasswordField) -> None:
+        """An empty one is a slip, and not counted as a guess."""
+        if not field.data:
+            raise ValidationError("Enter your password.")
+
 
 class PasskeyForm(Form):
     """What the browser answers for a passkey; a script of ours puts it in."""

@@ -1,6 +1,9 @@
 """The second step: nobody comes in with a password alone."""
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -8,13 +11,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from booking.models import AuditEntry
-from booking.models.database import db
-from tests.builders import Clock, Mailbox
+from booking.models.database import db, transaction
+from booking.services import people, second_steps
+from booking.services.people import Deed
+from booking.services.second_steps import Proof
+from tests.builders import HOUSE, NOW, Clock, Mailbox
 from tests.conftest import a_running_app, settings_for
 from tests.pages import page_of
 from tests.second_steps import (
     ACCOUNT,
     APP,
+    HALF_A_MINUTE,
     PASSKEY,
     RECOVERY,
     STEP,
@@ -24,7 +31,7 @@ from tests.second_steps import (
     secret_of,
     set_up_app,
 )
-from tests.visits import DESK, a_member_of_staff, get, rows, send, sign_in
+from tests.visits import DESK, PASSWORD, a_member_of_staff, get, rows, send, sign_in
 
 STAFF = "/staff/"
 KIM = "kim@clinic.example"
@@ -348,6 +355,83 @@ def test_who_is_half_in_can_sign_out(strict: Flask, secret: str) -> None:
     send(other, get(other, STEP), "/logout")
 
     assert other.get(STEP).location.startswith("/login")
+
+
+def test_of_two_who_use_one_code_at_once_one_is_let_in(app: Flask, clock: Clock) -> None:
+    """T-60, on each database: the second waits for the first, and comes too late."""
+    a_member_of_staff()
+    shared = second_steps.new_app_secret()
+    with transaction() as work:
+        desk = second_steps.owner(work, DESK)
+        assert second_steps.add_app(work, desk, shared, code(shared, clock), Deed(DESK, NOW, HOUSE))
+    later, start = NOW + HALF_A_MINUTE, Barrier(4)
+    shown = code(shared, clock, steps=1)
+
+    def use(_number: int) -> Proof:
+        with app.app_context():
+            start.wait()
+            with transaction() as work:
+                owner = second_steps.owner(work, DESK)
+                return second_steps.take_code(work, owner, shown, Deed(DESK, later, HOUSE))
+
+    with ThreadPoolExecutor(4) as threads:
+        proofs = list(threads.map(use, range(4)))
+
+    assert sorted(proofs) == [Proof.APP, *[Proof.NOTHING] * 3]
+
+
+def test_codes_are_not_tried_out_from_many_places(
+    sqlite_url: str, clock: Clock, mailbox: Mailbox
+) -> None:
+    """T-59: who knows the password has thirty guesses an hour, from wherever they come."""
+    settings = settings_for(sqlite_url, BOOKING_TWO_STEPS="required", BOOKING_RATE_LIMITS="on")
+    for app in a_running_app(settings, clock, mailbox):
+        a_member_of_staff()
+        set_up_app(another(app), clock)
+        answers = Counter[int]()
+        for place in range(7):
+            thief = app.test_client()
+            thief.environ_base["REMOTE_ADDR"] = f"198.51.{place}.7"
+            sign_in(thief)
+            for _ in range(5):
+                page = thief.get(STEP)
+                if page.status_code == 200:
+                    answers[send(thief, page_of(page), "/step", code="000000").status_code] += 1
+
+    assert answers == {422: 24, 303: 6, 429: 5}
+
+
+def test_one_place_has_ten_guesses(sqlite_url: str, clock: Clock, mailbox: Mailbox) -> None:
+    """T-59: counted together with wrong passwords."""
+    settings = settings_for(sqlite_url, BOOKING_TWO_STEPS="required", BOOKING_RATE_LIMITS="on")
+    for app in a_running_app(settings, clock, mailbox):
+        a_member_of_staff()
+        set_up_app(another(app), clock)
+        for _ in range(2):
+            thief = another(app)
+            for _ in range(5):
+                enter(thief, "000000")
+
+        refused = sign_in(app.test_client())
+
+    assert refused.status_code == 429
+
+
+def test_the_first_administrator_is_led_to_a_second_step(
+    sqlite_url: str, clock: Clock, mailbox: Mailbox
+) -> None:
+    settings = settings_for(sqlite_url, BOOKING_TWO_STEPS="required")
+    for app in a_running_app(settings, clock, mailbox):
+        with transaction() as session:
+            token = people.first_link(session, HOUSE.keys, now=clock())
+        client = app.test_client()
+        send(client, get(client, f"/join/{token}"), "", name="Kim", email=KIM, password=PASSWORD)
+        sign_in(client, KIM)
+        assert client.get(STAFF).location.startswith(f"{ACCOUNT}second-step")
+
+        set_up_app(client, clock)
+
+        assert is_in(client)
 
 
 def test_a_wrong_password_is_noted_without_the_address_of_a_stranger(strict: Flask) -> None:
