@@ -218,9 +218,8 @@ def test_nobody_ends_the_session_of_another(desk: FlaskClient, sqlite_app: Flask
     kim, other = sqlite_app.test_client(), sqlite_app.test_client()
     sign_in(kim, KIM)
     sign_in(other)
-    path = next(
-        each.get("action") for each in get(desk, ACCOUNT).all("form") if "sessions/" in repr(each)
-    )
+    forms = get(desk, ACCOUNT).all("form")
+    path = next(each.get("action") for each in forms if "/sessions/" in each.get("action"))
 
     kim.post(path, data=get(kim, ACCOUNT).form("/logout").values())
 

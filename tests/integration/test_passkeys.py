@@ -96,6 +96,17 @@ def test_who_has_a_passkey_signs_in_with_it_alone(strict: Flask, device: Device)
     assert "last used on" in get(client, ACCOUNT).text
 
 
+def test_each_database_keeps_passkeys(app: Flask) -> None:
+    a_member_of_staff()
+    client, device = app.test_client(), Device()
+    sign_in(client)
+    set_up_passkey(client, device)
+
+    assert [passkey_sign_in(app.test_client(), device).status_code for _ in range(2)] == [303] * 2
+
+    assert not is_in(app.test_client())
+
+
 def test_nobody_is_led_away_by_a_passkey(strict: Flask, device: Device) -> None:
     """T-50."""
     for there in ("//evil.example", "/\\evil.example", "https://evil.example"):
