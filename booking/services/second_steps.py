@@ -187,10 +187,10 @@ def reset(session: Session, number: int, deed: Deed) -> User:
         UnknownPerson: if nobody has that number.
     """
     found = another(session, number, deed)
+    close_all(session, found)
     found.app_sealed = found.app_counter = None
     session.execute(delete(Passkey).where(Passkey.user_id == found.id))
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == found.id))
-    close_all(session, found)
     session.flush()
     _note(session, "second_step.reset", found, deed)
     return found

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from booking.models import User
 from booking.models.database import db, transaction
+from booking.services import accounts, second_steps
 from booking.services import passkeys as made_passkeys
-from booking.services import second_steps
 from booking.services.passkeys import PasskeyRefused
 from booking.services.second_steps import LastSecondStep, SecondStepFirst, UnknownSecondStep
 from booking.web import passkeys, sessions
@@ -65,14 +65,15 @@ def add_app() -> ResponseReturnValue:
     try:
         with transaction() as work:
             user = _owner(work)
-            if second_steps.add_app(work, user, _secret(), form.code.checked, deed()):
-                codes = _added(work, user)
-                session.pop(APP_SECRET, None)
-                return _onwards(codes)
+            taken = second_steps.add_app(work, user, _secret(), form.code.checked, deed())
+            codes = _added(work, user) if taken else []
     except SecondStepFirst:
         return redirect(url_for("steps.page"), 303)
-    form.code.errors = [WRONG_CODE]
-    return _app_page(form), 422
+    if not taken:
+        form.code.errors = [WRONG_CODE]
+        return _app_page(form), 422
+    session.pop(APP_SECRET, None)
+    return _onwards(codes)
 
 
 @bp.post("/app/remove")
@@ -165,6 +166,7 @@ def _owner(work: Session) -> User:
     Raises:
         SecondStepFirst: if there is one already, which this session has not taken.
     """
+    accounts.hold(work, sessions.key())  # the session before its owner, as everywhere
     user = second_steps.owner(work, signed_in_name())
     if not sessions.is_whole() and second_steps.exists(work, user):
         raise SecondStepFirst
@@ -181,8 +183,7 @@ def _onwards(codes: list[str]) -> ResponseReturnValue:
     if not codes:
         flash("Your second step is set up.")
         return redirect(url_for("account.page"), 303)
-    sealed = _seal("\n".join(codes))
-    session[CODES] = sealed
+    session[CODES] = _seal("\n".join(codes))
     return redirect(url_for(".codes"), 303)
 
 
