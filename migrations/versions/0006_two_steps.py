@@ -1,14 +1,14 @@
 """Second steps of the sign-in: authenticator apps, passkeys, recovery codes; states of sessions.
 
 Revision ID: 0006
-Revises: 0007
+Revises: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
