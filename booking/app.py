@@ -34,12 +34,15 @@ from booking.web import (
     lost,
     numbers,
     ops,
+    passkeys,
     patient,
     people,
     public,
     schedule,
+    second,
     signin,
     staff,
+    steps,
     texts,
     trail,
 )
@@ -52,7 +55,7 @@ SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
     *(public, patient, lost, api, inbound, join, feeds),
     *(staff, desk, day, answers, calendars, schedule, closures, texts),
-    *(audit, people, account, numbers),
+    *(audit, people, account, passkeys, steps, second, numbers),
     ops,
 )
 

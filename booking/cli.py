@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 from flask import Flask, current_app
 from flask_security.utils import hash_password
+from sqlalchemy import select
 
 from booking import serve
 from booking import worker as delivery
 from booking.messages.incoming import understand
-from booking.models import Role
+from booking.models import Role, User
 from booking.models.database import db, transaction
-from booking.services import audit
+from booking.services import audit, second_steps
 from booking.services.accounts import (
     SHORTEST_PASSWORD,
     AccountExists,
@@ -27,6 +28,7 @@ from booking.services.clinic_file import (
     read_clinic_file,
     store_clinic,
 )
+from booking.services.people import Deed
 from booking.services.replies import receive
 from booking.web.passwords import new_password
 
@@ -38,6 +40,7 @@ def install(app: Flask) -> None:
         worker_command,
         load_clinic,
         create_user_command,
+        reset_second_step,
         seed_demo,
         replies,
         audit_commands,
@@ -108,6 +111,20 @@ def create_user_command(email: str, password: str, role: str, practitioner: str)
     except NobodyToBe:
         raise click.ClickException("Name --practitioner for a clinician, and only then.") from None
     click.echo(f"{email} can sign in.")
+
+
+@click.command("reset-second-step")
+@click.argument("email")
+def reset_second_step(email: str) -> None:
+    """Take the second steps of EMAIL away, who has lost the device; ends their sessions."""
+    state = _app().extensions["booking"]
+    query = select(User.id).where(User.email == email.lower())
+    with transaction() as session:
+        number = session.scalar(query)
+        if number is None:
+            raise click.ClickException("Nobody here has that address.")
+        second_steps.reset(session, number, Deed("system", state.clock(), state.house))
+    click.echo(f"{email} signs in with the password and sets up another second step.")
 
 
 @click.group("replies")

@@ -47,6 +47,7 @@ class Settings:
     reply_imap_url: str | None = field(default=None, repr=False)
     inbound_key: str | None = field(default=None, repr=False)
     calendar_hosts: tuple[str, ...] = ()
+    two_steps: bool = True
     demo: bool = False
 
     @classmethod
@@ -86,6 +87,10 @@ class Settings:
             reply_imap_url=_mailbox(read.text("REPLY_IMAP_URL", "")),
             inbound_key=_inbound_key(read.text("INBOUND_KEY", "")),
             calendar_hosts=_hosts(read.text("CALENDAR_HOSTS", "")),
+            two_steps=read.choice(
+                "TWO_STEPS", "optional" if demo else "required", ("required", "optional")
+            )
+            == "required",
             demo=demo,
         )
 
@@ -94,6 +99,14 @@ class Settings:
         """The host names that we answer to; links in mails always use `base_url`."""
         host = urlsplit(self.base_url).hostname or ""
         return sorted({host, *LOOPBACK}) if host in LOOPBACK else [host]
+
+    @property
+    def passkey_origin(self) -> str:
+        """Where passkeys work: they belong to a name, so never to an address (WebAuthn §5.1.2)."""
+        parts = urlsplit(self.base_url)
+        if parts.hostname not in LOOPBACK:
+            return f"{parts.scheme}://{parts.netloc}".lower()
+        return f"{parts.scheme}://localhost" + (f":{parts.port}" if parts.port else "")
 
     @property
     def secure(self) -> bool:

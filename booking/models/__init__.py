@@ -41,7 +41,15 @@ from booking.models.outbox import (
     SentMessage,
     Told,
 )
-from booking.models.staff import AccountLink, Role, StaffSession, User
+from booking.models.staff import (
+    AccountLink,
+    Passkey,
+    RecoveryCode,
+    Role,
+    SpentChallenge,
+    StaffSession,
+    User,
+)
 from booking.models.waitlist import Outcome, WaitlistEntry, WaitlistOffer
 
 __all__ = [
@@ -76,9 +84,11 @@ __all__ = [
     "OpeningHours",
     "Outcome",
     "OwedMessage",
+    "Passkey",
     "Practitioner",
     "RateCounter",
     "ReceivedMail",
+    "RecoveryCode",
     "RemindIf",
     "ReplyMailbox",
     "Resource",
@@ -87,6 +97,7 @@ __all__ = [
     "Room",
     "SentMessage",
     "ServiceReminder",
+    "SpentChallenge",
     "StaffSession",
     "Told",
     "User",

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flask_security.core import UserMixin
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.models.base import Base
@@ -42,6 +42,10 @@ class User(Base, UserMixin):
     created_at: Mapped[datetime]
     joined_at: Mapped[datetime | None]
     """When they set their own password; empty while an invitation is open."""
+    app_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The secret that their authenticator app shares with us (RFC 6238), sealed."""
+    app_counter: Mapped[int | None]
+    """The time step of the newest code that was taken: it and older ones are not taken again."""
 
     @property
     def state(self) -> str:
@@ -61,6 +65,56 @@ class StaffSession(Base):
         ForeignKey("staff_user.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(index=True)
+    device: Mapped[str] = mapped_column(String(60), default="")
+    """What it looks like to people, as `Firefox on Windows`; empty if it did not say."""
+    second_step_at: Mapped[datetime | None]
+    """When the second step was taken; empty where a password alone began it."""
+    confirmed_at: Mapped[datetime | None]
+    """When somebody last proved to be its owner."""
+    wrong_answers: Mapped[int] = mapped_column(default=0)
+    """Codes and passwords that were wrong since then; a few of them end it."""
+
+
+class Passkey(Base):
+    """A key pair on somebody's device, of which we hold the public half (WebAuthn Level 3)."""
+
+    __tablename__ = "passkey"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("staff_user.id", ondelete="CASCADE"), index=True
+    )
+    credential: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
+    """What the device knows it by; at most 1023 bytes (§4)."""
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    """Rises with each use where the device counts: a copy of the key would be noticed."""
+    name: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+
+
+class RecoveryCode(Base):
+    """A code for the day on which the device is lost. It goes when it is used."""
+
+    __tablename__ = "recovery_code"
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("staff_user.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    """A keyed hash: who has only the database cannot even guess."""
+
+
+class SpentChallenge(Base):
+    """A question to a passkey that was answered, so that the same answer opens nothing again."""
+
+    __tablename__ = "spent_challenge"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AccountLink(Base):

@@ -51,6 +51,11 @@ class Keys:
         """Encrypts sent mails and addresses of foreign calendars at rest."""
         return Fernet(urlsafe_b64encode(self.digest("sent-message", b"")))
 
+    @cached_property
+    def second_step_seal(self) -> Fernet:
+        """Encrypts what authenticator apps of staff share with us, at rest and on its way."""
+        return Fernet(urlsafe_b64encode(self.digest("second-step", b"")))
+
 
 def token_digest(token: str) -> bytes:
     """What the database knows a token by; any string is good input."""

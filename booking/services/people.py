@@ -119,7 +119,7 @@ def invite_again(session: Session, number: int, deed: Deed) -> User:
         OwnAccess: if it is who asks.
         UnknownPerson: if nobody has that number.
     """
-    found = _another(session, number, deed)
+    found = another(session, number, deed)
     if found.state != "disabled":
         session.execute(delete(AccountLink).where(AccountLink.user_id == found.id))
         _new_link(session, found, deed.house.keys, deed.now + INVITATION_LIFE, mail_at=deed.now)
@@ -136,7 +136,7 @@ def change_role(session: Session, number: int, standing: Standing, deed: Deed) -
         NobodyToBe: if role and practitioner do not fit together.
         UnknownPerson: if nobody has that number.
     """
-    found = _another(session, number, deed)
+    found = another(session, number, deed)
     practitioner = whose(session, standing.role, standing.practitioner)
     if standing.role != Role.ADMINISTRATOR:
         _check_another_administrator(session, found)
@@ -154,7 +154,7 @@ def disable(session: Session, number: int, deed: Deed) -> User:
         LastAdministrator: if nobody would be left to let others in.
         UnknownPerson: if nobody has that number.
     """
-    found = _another(session, number, deed)
+    found = another(session, number, deed)
     _check_another_administrator(session, found)
     found.active = False
     session.execute(delete(StaffSession).where(StaffSession.user_id == found.id))
@@ -246,8 +246,13 @@ def _new_link(
     return token
 
 
-def _another(session: Session, number: int, deed: Deed) -> User:
-    """Somebody who is not who asks."""
+def another(session: Session, number: int, deed: Deed) -> User:
+    """Somebody who is not who asks.
+
+    Raises:
+        OwnAccess: if it is who asks.
+        UnknownPerson: if nobody has that number.
+    """
     found = person(session, number)
     if found.email == deed.actor:
         raise OwnAccess

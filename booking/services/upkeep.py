@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from booking.models import AccountLink, IdempotencyKey, LinkRequest, RateCounter, StaffSession
+from booking.models import (
+    AccountLink,
+    IdempotencyKey,
+    LinkRequest,
+    RateCounter,
+    SpentChallenge,
+    StaffSession,
+)
 from booking.services.accounts import SESSION_LIFE
 from booking.services.lost_links import PAUSE
 
@@ -17,5 +24,6 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
     session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
+    session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))

@@ -102,6 +102,14 @@ def calendar_name(text: str) -> str:
     return name
 
 
+def device_name(text: str) -> str:
+    """What somebody calls the device that has their passkey."""
+    name = plain_text(text, longest=60, what="The name")
+    if not name:
+        raise ValueError("Enter a name, so that you know it again.")
+    return name
+
+
 def calendar_kind(text: str) -> CalendarKind:
     """How a calendar is read."""
     try:

@@ -5,7 +5,6 @@ Also the headers of every answer, and the one log line of every request.
 
 import secrets
 import time
-from datetime import datetime
 from http import HTTPStatus
 
 import structlog
@@ -22,18 +21,13 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from flask_login import user_logged_out
 from flask_security import current_user
-from flask_security.signals import user_authenticated
 from sqlalchemy.orm import Session
 
 from booking.domain.refusals import UnknownAppointment
-from booking.models import Appointment, User
-from booking.models.database import db, transaction
-from booking.services import audit
-from booking.services.accounts import IDLE_LIFE, close_session, open_session, session_holds
+from booking.models import Appointment
 from booking.services.appointments import appointment_by_reference
-from booking.web import permissions
+from booking.web import permissions, sessions
 from booking.web.state import booking, now
 
 log = structlog.get_logger("web")
@@ -55,6 +49,8 @@ PUBLIC = frozenset(
         "ops.healthz",
         "ops.readyz",
         "ops.robots",
+        "passkeys.options",
+        "passkeys.sign_in",
         "patient.appointment",
         "patient.cancel",
         "patient.cancel_form",
@@ -86,7 +82,6 @@ KEPT = {
 """Answers that a browser or a calendar app may keep; every other one is forgotten at once."""
 UNATTENDED = "X-Unattended"
 """Sent by a page that looks by itself whether something has changed: nobody touched it."""
-SESSION_KEY, SEEN_AT = "staff_session", "seen_at"
 
 
 def install(app: Flask) -> None:
@@ -96,8 +91,7 @@ def install(app: Flask) -> None:
     permissions.install(app)
     app.after_request(_headers)
     app.after_request(_log)
-    user_authenticated.connect(_signed_in, app)
-    user_logged_out.connect(_signed_out, app)
+    sessions.install(app)
 
 
 def signed_in_name() -> str:
@@ -138,14 +132,19 @@ def _begin() -> None:
 def _gate() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
-    if _is_signed_in():
+    found = sessions.signed()
+    if found is not None:
         if UNATTENDED not in request.headers:
-            session[SEEN_AT] = now().timestamp()
-        return None if permissions.may_open(request.endpoint) else _refused()
+            session[sessions.SEEN_AT] = now().timestamp()
+        return sessions.unfinished(found) or _role(request.endpoint) or sessions.stale(found)
     session.clear()
     if request.method in ("GET", "HEAD"):
         return redirect(url_for("security.login", next=request.full_path.rstrip("?")))
     return redirect(url_for("security.login"), 303)
+
+
+def _role(endpoint: str) -> ResponseReturnValue | None:
+    return None if permissions.may_open(endpoint) else _refused()
 
 
 def _refused() -> ResponseReturnValue:
@@ -156,39 +155,6 @@ def _refused() -> ResponseReturnValue:
     if request.endpoint == "staff.upcoming" and permissions.may_open("audit.page"):
         return redirect(url_for("audit.page"))
     return make_response(render_template("staff/refused.html"), HTTPStatus.FORBIDDEN)
-
-
-def _is_signed_in() -> bool:
-    """Whether account, session row and clock all agree."""
-    key, seen_at = session.get(SESSION_KEY), session.get(SEEN_AT)
-    if not (current_user.is_authenticated and isinstance(key, str) and isinstance(seen_at, float)):
-        return False
-    idle_since = datetime.fromtimestamp(seen_at, now().tzinfo)
-    if now() - idle_since > IDLE_LIFE:
-        return False
-    return session_holds(db.session(), current_user, key, now=now())
-
-
-def _signed_in(_app: Flask, user: User, **_more: object) -> None:
-    """Open a row for the new session, so that it can be ended from our side."""
-    with transaction() as work:
-        key = open_session(work, user, now=now())
-        _note(work, "sign_in", user.email)
-    session[SESSION_KEY], session[SEEN_AT] = key, now().timestamp()
-
-
-def _signed_out(_app: Flask, user: User, **_more: object) -> None:
-    """End the session here and in every copy of its cookie."""
-    key = session.get(SESSION_KEY)
-    if isinstance(key, str):
-        with transaction() as work:
-            close_session(work, key)
-            _note(work, "sign_out", user.email)
-    session.clear()
-
-
-def _note(work: Session, action: str, who: str) -> None:
-    audit.note(work, action, keys=booking().house.keys, actor=who, now=now())
 
 
 def _headers(response: Response) -> Response:

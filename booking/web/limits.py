@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from flask import Response, request
+from flask import Response, g, request
 from flask_limiter import Limiter
+from flask_security import current_user
 from limits.storage import Storage
 from sqlalchemy import case, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -17,6 +18,8 @@ from booking.models.database import db, transaction
 from booking.web.state import booking
 
 BOOKINGS = {"address": "30 per hour", "network": "120 per hour", "contact": "6 per hour"}
+CODES = "30 per hour"
+"""Wrong codes of one account: only who knows its password can use them up."""
 HOLDS = {"address": "60 per hour", "network": "240 per hour"}
 SIGN_INS = {"address": "10 per 15 minutes", "network": "60 per 15 minutes"}
 
@@ -112,6 +115,11 @@ def _email() -> str:
     return str(patient.get("email", "")) if isinstance(patient, dict) else ""
 
 
+def account() -> str:
+    """Who has given the right password already."""
+    return _hidden(f"account {current_user.id}")
+
+
 def _hidden(who: str) -> str:
     return booking().house.keys.digest("rate-limit", who.encode("utf-8", "replace")).hex()[:32]
 
@@ -121,7 +129,7 @@ def _made_something(response: Response) -> bool:
 
 
 def _refused(response: Response) -> bool:
-    return response.status_code not in (302, 303)
+    return response.status_code not in (302, 303) or bool(g.get("wrong_answer"))
 
 
 limiter = Limiter(key_func=address, storage_uri="booking-sql://", strategy="fixed-window")
@@ -159,3 +167,12 @@ def limit_sign_ins(view: Callable[..., Any]) -> Callable[..., Any]:
         )
         view = shared(view)
     return view
+
+
+def limit_codes(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count wrong codes with failed sign-ins, and by account: six digits must not be tried out
+    from many places, and whoever tries them has the password already."""
+    counted = limiter.shared_limit(
+        CODES, scope="code-account", key_func=account, methods=["POST"], deduct_when=_refused
+    )
+    return limit_sign_ins(counted(view))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from booking.models import User
 from booking.models.database import db, transaction
-from booking.services import agenda, people
+from booking.services import agenda, people, second_steps
 from booking.services.accounts import AccountExists, NobodyToBe
 from booking.services.people import Deed, LastAdministrator, OwnAccess, UnknownPerson
 from booking.web.forms import ButtonForm
@@ -72,7 +72,7 @@ def role_form(person: int) -> ResponseReturnValue:
     found = _person(db.session(), person)
     known = {each.id: each.slug for each in agenda.practitioners(db.session())}
     form = _role_form(role=found.role, practitioner=known.get(found.practitioner_id or 0, ""))
-    return render_template("staff/person.html", person=found, form=form)
+    return _role_page(found, form)
 
 
 @bp.post(ONE)
@@ -81,7 +81,7 @@ def role(person: int) -> ResponseReturnValue:
     form = _role_form()
     if not form.validate_on_submit():
         found = _person(db.session(), person)
-        return render_template("staff/person.html", person=found, form=form), 422
+        return _role_page(found, form), 422
     return _act(
         lambda session: people.change_role(session, person, form.standing(), _deed()),
         "Changed. It holds at once.",
@@ -101,6 +101,16 @@ def disable(person: int) -> ResponseReturnValue:
 def enable(person: int) -> ResponseReturnValue:
     """Give it back."""
     return _act(lambda session: people.enable(session, person, _deed()), "They can sign in again.")
+
+
+@bp.post(f"{ONE}/second-step/remove")
+def reset_second_step(person: int) -> ResponseReturnValue:
+    """Take the second steps of who has lost the device away; every session of theirs ends."""
+    return _act(
+        lambda session: second_steps.reset(session, person, _deed()),
+        "Their second step is removed, and they are signed out. They set up another when they "
+        "sign in.",
+    )
 
 
 @bp.post(f"{ONE}/invite")
@@ -136,6 +146,16 @@ def _person(session: Session, number: int) -> User:
         return people.person(session, number)
     except UnknownPerson:
         abort(404)
+
+
+def _role_page(found: User, form: StandingForm) -> str:
+    return render_template(
+        "staff/person.html",
+        person=found,
+        form=form,
+        button=ButtonForm(formdata=None),
+        has_second_step=second_steps.exists(db.session(), found),
+    )
 
 
 def _deed() -> Deed:

@@ -1,4 +1,4 @@
-"""Staff sign-in, by Flask-Security: one kept library for the most dangerous code."""
+"""Staff sign-in, by Flask-Security: one kept library for the password and its session."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,15 +6,18 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, make_response, request
+from flask import Flask, Response, abort, make_response, request, session
 from flask_security import Security, SQLAlchemyUserDatastore
 from flask_wtf import CSRFProtect
+from sqlalchemy import select
 
 from booking.models import User
-from booking.models.database import db
+from booking.models.database import db, transaction
 from booking.services.accounts import SESSION_LIFE, SHORTEST_PASSWORD
 from booking.settings import Settings
+from booking.web import sessions
 from booking.web.limits import limit_sign_ins
+from booking.web.state import booking
 
 security = Security()
 csrf = CSRFProtect()
@@ -54,6 +57,7 @@ def install(app: Flask) -> None:
     # What a role may do is said in web/permissions.py: the library has no model of roles.
     datastore = SQLAlchemyUserDatastore(db, User, None)  # type: ignore[arg-type]
     security.init_app(app, datastore, register_blueprint=True)
+    app.jinja_env.globals["passkey_origin"] = lambda: booking().settings.passkey_origin
     view = app.view_functions["security.login"]
     app.view_functions["security.login"] = limit_sign_ins(_unprocessable_unless_in(view))
 
@@ -63,14 +67,29 @@ def _unprocessable_unless_in(view: Callable[..., Any]) -> Callable[[], Response]
 
     @wraps(view)
     def sign_in() -> Response:
+        if request.is_json:
+            abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)  # the form is the one way in
         answer = make_response(view())
         if request.method == "POST" and answer.status_code == HTTPStatus.OK:
             answer.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+            if sessions.SESSION_KEY not in session:
+                _note_failure()
         return answer
 
     return sign_in
 
 
+def _note_failure() -> None:
+    """Leave a trace of a sign-in that failed: of whom, if there is an account; a stranger's
+    address is not written down. It costs the same either way, so its time tells nothing (T-17)."""
+    typed = _plain(request.form.get("email", "")) or ""
+    with transaction() as work:
+        known = work.scalar(select(User.id).where(User.email == typed))
+        subject = f"person-{known}" if known else "unknown"
+        sessions.note(work, "sign_in.failed", "system", subject=subject, fields=("password",))
+
+
 def _plain(identity: str) -> str | None:
     """An address as it is typed; anything odd finds nobody."""
-    return identity.strip().lower() if "@" in identity and identity.isascii() else None
+    plain = identity.strip().lower()
+    return plain if "@" in plain and plain.isascii() and plain.isprintable() else None

@@ -195,7 +195,7 @@ def sign_in(page: Page) -> None:
     page.goto("/login")
     page.get_by_label("Email address").fill(seed.DEMO_SIGN_IN)
     page.get_by_label("Password").fill(seed.DEMO_PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("heading", name="Upcoming appointments").wait_for()
 
 
@@ -281,6 +281,9 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff caller": "/staff/book",
         "staff search": "/staff/search?status=booked",
         "staff numbers": "/staff/numbers/",
+        "staff account": "/staff/account/",
+        "staff app": "/staff/account/app",
+        "staff confirm": "/staff/account/confirm",
         "staff audit": "/staff/audit/?check=1",
         "staff calendars": "/staff/calendars/",
         "staff schedule": "/staff/schedule/",

@@ -44,6 +44,8 @@ PUBLIC = {
     "ops.healthz",
     "ops.readyz",
     "ops.robots",
+    "passkeys.options",
+    "passkeys.sign_in",
     "patient.appointment",
     "patient.cancel",
     "patient.cancel_form",
@@ -63,6 +65,7 @@ PUBLIC = {
 }
 """Frozen: whoever opens a page to the public says so here as well."""
 STAFFS_OWN = {
+    "account.end_one",
     "account.end_others",
     "account.page",
     "account.password",
@@ -127,8 +130,21 @@ STAFFS_OWN = {
     "people.invite_again",
     "people.invite_form",
     "people.page",
+    "people.reset_second_step",
     "people.role",
     "people.role_form",
+    "second.add_app",
+    "second.add_passkey",
+    "second.app",
+    "second.choose",
+    "second.codes",
+    "second.codes_kept",
+    "second.new_codes",
+    "second.passkey",
+    "second.passkey_options",
+    "second.picture",
+    "second.remove_app",
+    "second.remove_passkey",
     "security.logout",
     "security.static",
     "staff.appointment",
@@ -143,6 +159,12 @@ STAFFS_OWN = {
     "staff.reschedule_times",
     "staff.resend",
     "staff.upcoming",
+    "steps.code",
+    "steps.confirm",
+    "steps.confirm_form",
+    "steps.confirm_passkey",
+    "steps.page",
+    "steps.passkey",
 }
 
 
@@ -161,6 +183,7 @@ def addresses(app: Flask, link: str, reference: str) -> Iterator[tuple[Rule, str
         "hours": "1",
         "number": "1",
         "on": "2026-12-25",
+        "mark": "0" * 16,
     }
     for rule in app.url_map.iter_rules():
         yield rule, re.sub(r"<(?:[^<]*:)?(\w+)>", lambda found: values[found[1]], rule.rule)
