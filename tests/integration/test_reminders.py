@@ -139,7 +139,7 @@ def test_who_is_there_already_is_not_reminded(
     made = book(clock)
     with transaction() as session:
         found = session.get_one(Appointment, made)
-        note_attendance(session, found, Verb.ARRIVE, HOUSE, actor="desk", now=FRIDAY)
+        note_attendance(session, found, Verb.ARRIVE, HOUSE, actor="desk", now=at(FRIDAY))
 
     pass_by(worker, clock, FRIDAY, step=timedelta(hours=1))
 
