@@ -25,6 +25,7 @@ from booking.web import (
     closures,
     day,
     desk,
+    earlier,
     errors,
     feeds,
     filters,
@@ -45,6 +46,7 @@ from booking.web import (
     steps,
     texts,
     trail,
+    waitlist,
 )
 from booking.web.limits import limiter
 from booking.web.state import Booking
@@ -53,8 +55,8 @@ ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
-    *(public, patient, lost, api, inbound, join, feeds),
-    *(staff, desk, day, answers, calendars, schedule, closures, texts),
+    *(public, patient, earlier, lost, api, inbound, join, feeds),
+    *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(audit, people, account, passkeys, steps, second, numbers),
     ops,
 )
@@ -94,7 +96,12 @@ def create_app(
         clock=clock,
         transport=transport or transport_from_url(settings.smtp_url),
         renderer=Renderer(ROOT / "templates"),
-        house=House(Keys(settings.secret_key), settings.undo, limits=settings.rate_limits),
+        house=House(
+            Keys(settings.secret_key),
+            settings.undo,
+            deadline=settings.deadline,
+            limits=settings.rate_limits,
+        ),
     )
     logs.install(app)
     _install_database(app)
@@ -122,6 +129,10 @@ def _register(app: Flask) -> None:
     for view in (
         public.book,
         lost.ask,
+        earlier.join,
+        earlier.leave,
+        earlier.take,
+        earlier.decline,
         patient.cancel,
         patient.keep,
         patient.reschedule,

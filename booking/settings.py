@@ -42,6 +42,7 @@ class Settings:
     web_threads: int = 16
     proxies: int = 0
     undo: timedelta = timedelta(seconds=120)
+    deadline: timedelta = timedelta(minutes=120)
     rate_limits: bool = True
     mail_tags: bool = False
     reply_imap_url: str | None = field(default=None, repr=False)
@@ -82,6 +83,7 @@ class Settings:
             undo=timedelta(
                 seconds=read.number("UNDO_SECONDS", 0 if demo else 120, least=0, most=3600)
             ),
+            deadline=timedelta(minutes=read.number("WAITLIST_MINUTES", 120, least=15, most=2880)),
             rate_limits=rate_limits,
             mail_tags=read.flag("MAIL_TAGS", default=False),
             reply_imap_url=_mailbox(read.text("REPLY_IMAP_URL", "")),

@@ -64,6 +64,8 @@ class AppointmentFacts:
     manage_url: str = field(repr=False)
     """The patient's own link; empty in what goes to an address that is no longer theirs."""
     cancelled: bool = False
+    kept_until: datetime | None = None
+    """In an offer: how long its time is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

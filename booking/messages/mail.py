@@ -39,7 +39,7 @@ _PRACTITIONER_METHODS: dict[bool, tuple[str, Callable[..., bytes]]] = {
     False: ("REQUEST", invitation.practitioner_request),
     True: ("CANCEL", invitation.practitioner_cancellation),
 }
-PATIENT_KINDS = frozenset({*_METHODS, "reminder", "declined", "unchanged"})
+PATIENT_KINDS = frozenset({*_METHODS, "reminder", "declined", "unchanged", "offered"})
 NOTICE_KINDS = frozenset(
     {
         "notice_booked",
@@ -193,7 +193,14 @@ def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict
         "manage_url": web_address(appointment.manage_url),
         "keep_url": web_address(f"{appointment.manage_url}/keep"),
         "cancel_url": web_address(f"{appointment.manage_url}/cancel"),
+        "offer_url": web_address(f"{appointment.manage_url}/offer"),
+        "kept_until": _until(appointment, zone),
     }
+
+
+def _until(appointment: AppointmentFacts, zone: str) -> str:
+    until = appointment.kept_until
+    return f"{clock_text(until, zone)}, {zone_name(zone, until)}" if until else ""
 
 
 def _notice_context(clinic: ClinicFacts, notice: NoticeFacts) -> dict[str, object]:

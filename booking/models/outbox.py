@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """The patient's calendar said no: shall the appointment be kept?"""
     UNCHANGED = "unchanged"
     """Another time was proposed and is not to be had."""
+    OFFERED = "offered"
+    """An earlier time has come free for somebody who waits."""
     WITHDRAWN = "withdrawn"
     """The invitation was meant for another address: it leaves the calendar of the old one."""
 

@@ -48,6 +48,8 @@ class House:
     keys: Keys
     undo: timedelta
     """How long messages wait, so that a change taken back sends nothing."""
+    deadline: timedelta = timedelta(hours=2)
+    """How long a time is kept for somebody on the waiting list to whom it was offered."""
     limits: bool = True
     """Whether one contact may hold only so many coming appointments."""
 

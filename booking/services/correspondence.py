@@ -53,7 +53,12 @@ def facts_of(
     Whoever reads mail at the former address is given no way to the appointment.
     """
     facts = appointment_facts(message.appointment, keys=keys, base_url=base_url)
-    facts = replace(facts, start=telling.start, end=telling.start + (facts.end - facts.start))
+    facts = replace(
+        facts,
+        start=telling.start,
+        end=telling.start + (facts.end - facts.start),
+        kept_until=telling.kept_until,
+    )
     former = message.former
     if former is None:
         return facts

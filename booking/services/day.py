@@ -1,7 +1,7 @@
 """One day, practitioner by practitioner: who comes when, and where somebody could still come."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -14,6 +14,7 @@ from booking.models import Appointment, Clinic, HealthcareService, Practitioner
 from booking.models.clinic import service_resource
 from booking.services import agenda
 from booking.services.availability import free_time, load_diary
+from booking.services.waitlist import suits, waiting_now
 
 A_DAY = timedelta(days=1)
 SHORTEST_GAP = timedelta(minutes=10)
@@ -27,6 +28,8 @@ class Gap:
     end_at: datetime
     can_be_booked: bool
     """Not past, and long enough for a service of the practitioner."""
+    waiting: int = 0
+    """How many would be glad of it, of those who wait for an earlier time."""
 
 
 @dataclass
@@ -83,8 +86,12 @@ def plan(
             if (day, appointment.practitioner_id) in columns:
                 columns[day, appointment.practitioner_id].lines.append(appointment)
     shortest = _shortest_services(session, list(free))
+    waiting = waiting_now(session, now=now)
     for practitioner, timeline in free.items():
         for gap in _gaps(timeline.spans(), shortest.get(practitioner), now):
+            glad = [each for each in waiting if suits(each, gap.start_at, practitioner, clinic)]
+            if gap.can_be_booked and glad:
+                gap = replace(gap, waiting=len(glad))
             columns[gap.start_at.astimezone(zone).date(), practitioner].lines.append(gap)
     for column in columns.values():
         column.lines.sort(key=lambda each: each.start_at)

@@ -88,6 +88,15 @@ def owe_unchanged(session: Session, appointment: Appointment, *, now: datetime) 
     session.add(message)
 
 
+def owe_offer(session: Session, appointment: Appointment, offer: int, *, now: datetime) -> None:
+    """Tell the patient of a time that is offered to them; without an address staff call."""
+    if not appointment.patient_email:
+        return
+    message = _message(appointment, Kind.OFFERED, Audience.PATIENT, due_at=now)
+    message.occasion = str(offer)
+    session.add(message)
+
+
 def owe_withdrawal(session: Session, former: FormerInvitation, *, now: datetime) -> None:
     """Owe the address that an invitation went to its end there."""
     appointment = session.get_one(Appointment, former.appointment_id)

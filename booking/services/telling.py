@@ -13,7 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Partstat, Status
-from booking.models import Appointment, Audience, Kind, OwedMessage, RemindIf, Told
+from booking.models import (
+    Appointment,
+    Audience,
+    Kind,
+    Outcome,
+    OwedMessage,
+    RemindIf,
+    Told,
+    WaitlistOffer,
+)
 
 CHANGES = frozenset({Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED})
 """Messages about when, where or whether; patients' calendars act on them."""
@@ -30,7 +39,10 @@ class Telling:
     stamp: datetime
     """Its DTSTAMP: later than any before to the same people (RFC 5546 §2.1.5)."""
     start: datetime
-    """When the appointment begins; where it is over for them, when they thought that it would."""
+    """When the appointment begins; where it is over for them, when they thought that it would; in
+    an offer, when it could begin."""
+    kept_until: datetime | None = None
+    """How long an offered time is kept."""
 
 
 def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Kind | None:
@@ -48,6 +60,8 @@ def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Ki
         return None
     if message.kind == Kind.REMINDER and not _remind(session, message, now):
         return None
+    if message.kind == Kind.OFFERED and not _is_open(_offer(session, message), now):
+        return None
     return Kind(message.kind)
 
 
@@ -58,6 +72,13 @@ def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) 
         former = message.former
         former.stamped_at = max(now, former.stamped_at + SECOND)
         return Telling(kind, former.stamped_at, former.start_at)
+    if kind == Kind.OFFERED:
+        offer = _offer(session, message)
+        return (
+            Telling(kind, now, offer.start_at, offer.expires_at)
+            if offer
+            else Telling(kind, now, start)
+        )
     if kind not in CHANGES:
         return Telling(kind, now, start)
     told = _told(session, message)
@@ -167,6 +188,14 @@ def _remind(session: Session, message: OwedMessage, now: datetime) -> bool:
         OwedMessage.due_at <= now,
     )
     return session.scalar(later.limit(1)) is None
+
+
+def _offer(session: Session, message: OwedMessage) -> WaitlistOffer | None:
+    return session.get(WaitlistOffer, int(message.occasion))
+
+
+def _is_open(offer: WaitlistOffer | None, now: datetime) -> bool:
+    return offer is not None and offer.outcome == Outcome.OPEN and offer.expires_at > now
 
 
 def _told(session: Session, message: OwedMessage) -> Told | None:

@@ -12,9 +12,9 @@ from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, WrongState
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
 from booking.messages.hygiene import one_line
-from booking.models import HealthcareService, Practitioner
+from booking.models import HealthcareService, Practitioner, WaitlistEntry
 from booking.models.database import db, transaction
-from booking.services import agenda, desk, finding
+from booking.services import agenda, desk, finding, waitlist
 from booking.services.day import starts_within
 from booking.web import fields
 from booking.web.errors import note_guard
@@ -174,6 +174,19 @@ def _offers(practitioner: str) -> Offers | None:
     return [(service, starts) for service, starts in found if starts]
 
 
+def _waiting(offers: Offers, practitioner: str) -> list[tuple[WaitlistEntry, datetime]]:
+    """Who waits for an earlier time and could have one of these, each with the first of them."""
+    whose = next((each.id for each in _colleagues() if each.slug == practitioner), 0)
+    starts = {service.id: each for service, each in offers}
+    found = []
+    for entry in waitlist.waiting_now(db.session(), now=now()):
+        times = starts.get(entry.appointment.service_id, [])
+        glad = [each for each in times if waitlist.suits(entry, each, whose, clinic())]
+        if glad and is_mine(entry.appointment.practitioner_id):
+            found.append((entry, glad[0]))
+    return found
+
+
 def _caller_page(form: CallerForm, *, taken: bool = False, offers: Offers | None = None) -> str:
     services = finding.services(db.session())
     return render_template(
@@ -183,6 +196,7 @@ def _caller_page(form: CallerForm, *, taken: bool = False, offers: Offers | None
         practitioners=_colleagues(),
         anyone=own_practitioner() is None,
         offers=offers,
+        waiting=_waiting(offers, form.practitioner.data or "") if offers else [],
         gap={name: request.args.get(name) for name in GAP},
         taken=taken,
         nearest=_nearest(services, form) if taken else [],

@@ -38,6 +38,9 @@ VERBS = {
     "fulfil": "Seen",
     "miss": "Did not come",
     "unmark": "Back to booked",
+    "wait": "Waits for an earlier time",
+    "leave": "Waits no more",
+    "offer": "Offered an earlier time",
     "readdress": "Address corrected",
     "override": "Booked by the desk, outside of the offer",
     "undo": "Taken back",
@@ -50,6 +53,7 @@ KINDS = {
     "declined": "Question whether to keep it",
     "unchanged": "Answer to a proposal",
     "withdrawn": "Invitation withdrawn",
+    "offered": "Offer of an earlier time",
 }
 VERDICTS = {
     "applied": "Noted",

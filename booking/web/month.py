@@ -8,10 +8,16 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from booking.domain.slots import Slot
+from booking.domain.waiting import DayPart, part_of_day
+
+PARTS = {
+    DayPart.MORNING: "Morning",
+    DayPart.AFTERNOON: "Afternoon",
+    DayPart.EVENING: "Evening",
+}
 
 SUNDAY_FIRST = frozenset({"US", "CA", "MX", "BR", "JP", "IL", "IN", "ZA", "PH", "TW", "HK"})
 """Countries whose calendars begin with Sunday (Unicode CLDR weekData); others begin with Monday."""
-NOON, EVENING = 12, 17
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,9 @@ class Month:
     @property
     def parts(self) -> list[tuple[str, list[Slot]]]:
         """The chosen day's slots: morning, afternoon, evening; empty parts left out."""
-        named: dict[str, list[Slot]] = {"Morning": [], "Afternoon": [], "Evening": []}
+        named: dict[str, list[Slot]] = {each: [] for each in PARTS.values()}
         for slot in self.by_day.get(self.chosen, ()) if self.chosen else ():
-            named[_part_of_day(slot.start.astimezone(self.zone))].append(slot)
+            named[PARTS[part_of_day(slot.start.astimezone(self.zone))]].append(slot)
         return [(name, slots) for name, slots in named.items() if slots]
 
     def more_days(self, count: int) -> list[tuple[date, Sequence[Slot]]]:
@@ -123,9 +129,3 @@ def month_of(
         chosen=chosen or min(by_day, default=None),
         sunday_first=country in SUNDAY_FIRST,
     )
-
-
-def _part_of_day(local: datetime) -> str:
-    if local.hour < NOON:
-        return "Morning"
-    return "Afternoon" if local.hour < EVENING else "Evening"

@@ -19,6 +19,7 @@ from booking.services.appointments import (
 )
 from booking.services.correspondence import appointment_facts, clinic_facts
 from booking.services.inbox import check_keepable, keep_appointment
+from booking.services.waitlist import open_offer
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
 from booking.web.limits import limit_bookings
@@ -42,6 +43,7 @@ def appointment(token: str) -> ResponseReturnValue:
         token=token,
         over=found.start_at <= now(),
         may_change=patient_may_change(found, now=now()),
+        offer=open_offer(db.session(), found, now=now()),
         google=links.google_calendar_url(facts),
         outlook_live=links.outlook_live_url(facts),
         outlook_office=links.outlook_office_url(facts),

@@ -147,6 +147,9 @@ NEEDED: dict[str, Permission] = {
     "texts.page": Permission.SCHEDULE,
     "texts.service_change": Permission.SCHEDULE,
     "texts.service_form": Permission.SCHEDULE,
+    "waitlist.page": Permission.SEE_DAY,
+    "waitlist.remove": Permission.ACT,
+    "waitlist.skip": Permission.ACT,
 }
 """What each endpoint that is not public needs; one without a line opens for nobody."""
 

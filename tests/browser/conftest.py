@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ from werkzeug.serving import make_server
 from booking import seed
 from booking.app import create_app
 from booking.domain.lifecycle import Verb
+from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.messages.transports import PermanentFailure
 from booking.models import Appointment
 from booking.models.database import db, transaction
+from booking.services import waitlist
 from booking.services.appointments import book_appointment, cancel_appointment, note_attendance
 from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
+from booking.services.waitlist import Waiting
 from booking.worker import worker_of
+from booking.worker.waitlist import WaitlistOfferer
 from tests.builders import HOUSE, Clock, Mailbox, at
 from tests.conftest import settings_for
 from tests.smtp_sink import free_port
@@ -242,7 +247,15 @@ def _addresses(site: Site) -> dict[str, str]:
     site.mailbox.refuse_mail = None
     patient, staff = site.link(coming), f"/staff/appointments/{coming.reference}"
     book = "/services/first-consultation/book?start="
+    with site.app.app_context(), transaction() as session:
+        waiting = Waiting(Wish(ANY_DAY, ANY_PART, date(2026, 12, 31)), None)
+        waitlist.join(session, session.merge(coming), waiting, HOUSE, now=site.clock.now)
+    with site.app.app_context():
+        WaitlistOfferer(house=HOUSE, clock=site.clock).turn()
     return {
+        "an earlier time": f"{site.link(video)}/earlier",
+        "an earlier time, offered": f"{patient}/offer",
+        "an offer that has ended": f"{site.link(call)}/offer",
         "find": "/find",
         "find, asked": "/find?asked=1",
         "services": "/",
@@ -279,6 +292,7 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff month": "/staff/day/month",
         "staff day sheet": "/staff/day/sheet",
         "staff caller": "/staff/book",
+        "staff waiting": "/staff/waitlist/",
         "staff search": "/staff/search?status=booked",
         "staff numbers": "/staff/numbers/",
         "staff account": "/staff/account/",

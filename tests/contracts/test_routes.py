@@ -40,6 +40,12 @@ PUBLIC = {
     "join.join",
     "lost.ask",
     "lost.form",
+    "earlier.decline",
+    "earlier.form",
+    "earlier.join",
+    "earlier.leave",
+    "earlier.offer",
+    "earlier.take",
     "feeds.feed",
     "ops.healthz",
     "ops.readyz",
@@ -124,6 +130,9 @@ STAFFS_OWN = {
     "texts.page",
     "texts.service_change",
     "texts.service_form",
+    "waitlist.page",
+    "waitlist.remove",
+    "waitlist.skip",
     "people.disable",
     "people.enable",
     "people.invite",
@@ -291,7 +300,14 @@ def test_what_changes_something_refuses_a_request_without_our_token(
         if "POST" not in (rule.methods or ()):
             continue
         answer = client.post(path, data={"start": "2026-11-24T15:00:00Z", "name": "Eve"})
-        expected = {"api": 415, "inbound": 404, "lost": 422, "public": 422, "patient": 422}
+        expected = {
+            "api": 415,
+            "inbound": 404,
+            "earlier": 422,
+            "lost": 422,
+            "public": 422,
+            "patient": 422,
+        }
         blueprint = rule.endpoint.partition(".")[0]
         wanted = 400 if rule.endpoint in BY_SCRIPT else expected.get(blueprint, 400)
         assert answer.status_code == wanted, path

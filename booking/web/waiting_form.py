@@ -1,0 +1,83 @@
+"""When an earlier time would suit."""
+
+from datetime import date
+from typing import Any
+
+from wtforms.validators import ValidationError
+
+from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
+from booking.models import Appointment, WaitlistEntry
+from booking.services.waitlist import Waiting
+from booking.web.fields import date_in
+from booking.web.forms import Checked, Form, checked
+from booking.web.month import PARTS
+from booking.web.schedule_forms import WEEKDAYS, Pick, Ticks
+from booking.web.state import clinic, now
+
+
+class WaitingForm(Form):
+    """Days, times of day, with whom, and until when."""
+
+    weekdays = Ticks("On which days?")
+    parts = Ticks("At what time of day?")
+    practitioner = Pick("With whom?")
+    until_on = Checked("Until which day?", [checked(date_in)])
+
+    def __init__(self, appointment: Appointment, **more: Any) -> None:
+        super().__init__(**more)
+        zone = clinic().zone
+        self.weekdays.options = WEEKDAYS
+        self.parts.options = {str(int(part)): name for part, name in PARTS.items()}
+        names = {each.slug: each.name for each in appointment.service.practitioners}
+        self.practitioner.options = {"": "Anyone who is free"} | names
+        self._last: date = appointment.start_at.astimezone(zone).date()
+        self._today: date = now().astimezone(zone).date()
+
+    @classmethod
+    def of(cls, appointment: Appointment, entry: WaitlistEntry | None) -> "WaitingForm":
+        """The form as it is first shown: any time before the appointment, or what was said."""
+        last = appointment.start_at.astimezone(clinic().zone).date()
+        weekdays, parts, until = ANY_DAY, ANY_PART, last
+        whom = ""
+        if entry is not None:
+            weekdays, parts, until = entry.weekdays, entry.parts, min(entry.until_on, last)
+            whom = entry.practitioner.slug if entry.practitioner else ""
+        return cls(
+            appointment,
+            data={
+                "weekdays": _numbers(weekdays),
+                "parts": _numbers(parts),
+                "practitioner": whom,
+                "until_on": until.isoformat(),
+            },
+        )
+
+    def validate_weekdays(self, field: Ticks) -> None:
+        """Some day it must be."""
+        if not field.data:
+            raise ValidationError("Choose one day or more.")
+
+    def validate_parts(self, field: Ticks) -> None:
+        """Some time it must be."""
+        if not field.data:
+            raise ValidationError("Choose one time of day or more.")
+
+    def validate_until_on(self, field: Checked) -> None:
+        """From today until the appointment itself."""
+        if field.checked is not None and not self._today <= field.checked <= self._last:
+            raise ValidationError("Choose a day from today until your appointment.")
+
+    def waiting(self, appointment: Appointment) -> Waiting:
+        """What was said, once the form is valid."""
+        wish = Wish(
+            weekdays=sum(1 << each for each in self.weekdays.numbers),
+            parts=sum(1 << each for each in self.parts.numbers),
+            until_on=self.until_on.checked,
+        )
+        slug = self.practitioner.data
+        known = {each.slug: each.id for each in appointment.service.practitioners}
+        return Waiting(wish, known.get(slug or ""))
+
+
+def _numbers(bits: int) -> list[str]:
+    return [str(each) for each in range(bits.bit_length()) if bits >> each & 1]
