@@ -38,6 +38,7 @@ from booking.web import (
     people,
     public,
     schedule,
+    services,
     signin,
     staff,
     texts,
@@ -51,7 +52,7 @@ LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
     *(public, patient, lost, api, inbound, join, feeds),
-    *(staff, desk, day, answers, calendars, schedule, closures, texts),
+    *(staff, desk, day, answers, calendars, schedule, closures, texts, services),
     *(audit, people, account, numbers),
     ops,
 )

@@ -208,6 +208,11 @@ def the_act() -> Act:
     return Act(signed_in_name(), now(), booking().house.keys)
 
 
+def carried() -> list[tuple[str, str]]:
+    """What was typed, for the second post."""
+    return [each for each in request.form.items(multi=True) if each[0] not in NOT_CARRIED]
+
+
 def _typed(slug: str, form: HoursForm | ExtraForm, rule: WeeklyHours | None) -> ResponseReturnValue:
     """What becomes of a form of hours: wrong, to be gone over again, or to be decided on."""
     if not form.validate_on_submit():
@@ -242,7 +247,6 @@ def _preview(slug: str, change: Callable[[Rules], Rules], *, stale: bool = False
     begins = [each.valid_from for each in {*then} ^ {*rules} if each.valid_from]
     first = fields.date_or_none(request.form.get("first")) or max([today, *sorted(begins)[:1]])
     start = local_day(first, house.zone).start
-    carried = [each for each in request.form.items(multi=True) if each[0] not in NOT_CARRIED]
     return render_template(
         "staff/schedule/preview.html",
         whose=whose,
@@ -254,7 +258,7 @@ def _preview(slug: str, change: Callable[[Rules], Rules], *, stale: bool = False
         seen=schedules.fingerprint(rules, then),
         same=then == rules,
         stale=stale,
-        carried=carried,
+        carried=carried(),
         may_go_back="opens" in request.form,
         button=ButtonForm(),
     )
