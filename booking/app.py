@@ -22,6 +22,7 @@ from booking.web import (
     api,
     audit,
     calendars,
+    clinic_numbers,
     closures,
     day,
     desk,
@@ -36,7 +37,9 @@ from booking.web import (
     ops,
     patient,
     people,
+    places,
     public,
+    rooms,
     schedule,
     services,
     signin,
@@ -52,7 +55,8 @@ LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
     *(public, patient, lost, api, inbound, join, feeds),
-    *(staff, desk, day, answers, calendars, schedule, closures, texts, services),
+    *(staff, desk, day, answers, calendars, schedule, closures, texts),
+    *(services, rooms, places, clinic_numbers),
     *(audit, people, account, numbers),
     ops,
 )

@@ -23,14 +23,19 @@ class Reach:
 
     told: int
     """Who is told by mail."""
-    to_call: Sequence[Appointment]
-    """Who has no address, and must be called."""
+    to_call: list[str]
+    """The references of those who have no address, and must be called."""
+
+    @property
+    def anybody(self) -> bool:
+        """Whether it concerns anybody at all."""
+        return bool(self.told or self.to_call)
 
 
 def reach(session: Session, services: Iterable[HealthcareService], *, now: datetime) -> Reach:
     """Whom a change of the place of these services concerns."""
     found = coming(session, Appointment.service_id.in_([each.id for each in services]), now=now)
-    to_call = [each for each in found if not each.patient_email]
+    to_call = [each.reference for each in found if not each.patient_email]
     return Reach(told=len(found) - len(to_call), to_call=to_call)
 
 

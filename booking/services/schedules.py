@@ -1,10 +1,11 @@
 """When practitioners see patients: their weeks, what a change of them would offer, the change."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -50,6 +51,14 @@ class Act:
             subject=subject,
             fields=fields,
         )
+
+
+def put(row: object, values: Mapping[str, Any]) -> list[str]:
+    """Write values into what is stored; gives the names of those that were others."""
+    changed = [name for name, value in values.items() if getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, values[name])
+    return changed
 
 
 @dataclass(frozen=True)

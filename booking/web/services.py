@@ -20,7 +20,7 @@ from booking.services.schedules import ChangedMeanwhile
 from booking.services.service_rules import ServiceRules
 from booking.web import fields
 from booking.web.forms import ButtonForm
-from booking.web.schedule import FORESEEN, carried, the_act
+from booking.web.schedule import FORESEEN, carried, shown, the_act
 from booking.web.service_forms import (
     A_NEW_ONE,
     VISIBILITIES,
@@ -29,7 +29,6 @@ from booking.web.service_forms import (
     in_words,
 )
 from booking.web.state import booking, clinic, now
-from booking.web.trail import saw
 
 bp = Blueprint("services", __name__, url_prefix="/staff/schedule/services")
 
@@ -120,13 +119,12 @@ def _preview(form: RulesForm, service: HealthcareService | None, *, stale: bool 
     start = local_day(first, house.zone).start
     span = Span(start, start + FORESEEN)
     foreseen = service_rules.foresee(session, house, service, then, span, now=now())
-    for each in foreseen.concerned.to_call if foreseen.concerned else ():
-        saw("appointment.read", each.reference)
     return render_template(
         "staff/schedule/service_preview.html",
         service=service,
         name=service.name if service else form["name"].data,
         foreseen=foreseen,
+        to_call=shown(foreseen.concerned.to_call) if foreseen.concerned else [],
         differences=_differences(form, before, then) if before else [],
         first=first,
         last=first + FORESEEN - timedelta(days=1),
