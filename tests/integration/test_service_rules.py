@@ -1,5 +1,7 @@
 """By which rules services are booked: what is foreseen is what is offered once it is saved."""
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +13,11 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from booking.domain.refusals import NotOffered, SlotTaken
 from booking.domain.timeline import Span
 from booking.models import (
     Appointment,
@@ -29,8 +33,10 @@ from booking.models import (
 )
 from booking.models.database import db, transaction
 from booking.services import bounds, service_rules
+from booking.services import rooms as rooms_service
 from booking.services.availability import free_slots
 from booking.services.clinic_file import ServicePart
+from booking.services.rooms import RoomDetails
 from booking.services.schedules import Act, ChangedMeanwhile
 from booking.services.service_rules import ServiceRules
 from booking.web import lengths
@@ -374,3 +380,42 @@ def test_rules_and_texts_lead_to_each_other(desk: FlaskClient) -> None:
     assert "/staff/schedule/texts/visit" in {each.get("href") for each in get(desk, VISIT).all("a")}
     texts = get(desk, "/staff/schedule/texts/visit")
     assert VISIT in {each.get("href") for each in texts.all("a")}
+
+
+def takes_ada_out(session: Session) -> None:
+    """Save other rules, as the page does."""
+    service = the_service(session)
+    before = service_rules.rules_of(session, service)
+    then = replace(before, practitioners=("ben",))
+    seen = service_rules.fingerprint(before, then)
+    service_rules.change_rules(session, service, then, HOUSE, seen=seen, act=ACT)
+
+
+def closes_the_room(session: Session) -> None:
+    """Put the only room out of use."""
+    details = RoomDetails("Blue room", None, active=False)
+    found = rooms_service.room(session, "blue")
+    assert found is not None
+    rooms_service.change_room(session, found, details, known=(), act=ACT)
+
+
+@pytest.mark.parametrize("changes", [takes_ada_out, closes_the_room])
+def test_a_booking_that_comes_amid_a_change_is_judged_by_what_holds_afterwards(
+    app: Flask, changes: Callable[[Session], None]
+) -> None:
+    changed = threading.Event()
+
+    def somebody() -> None:
+        with app.app_context(), transaction() as session:
+            changes(session)
+            changed.set()
+            time.sleep(0.3)  # long enough for the booking to look, if nothing made it wait
+
+    thread = threading.Thread(target=somebody)
+    thread.start()
+    changed.wait(5)
+
+    with pytest.raises((SlotTaken, NotOffered)), transaction() as session:
+        an_appointment(session, "Tue 09:00", practitioner="ada")
+
+    thread.join()
