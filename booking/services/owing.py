@@ -49,6 +49,31 @@ def owe_staff(session: Session, appointment: Appointment, kind: Kind, *, due_at:
         session.add(_message(appointment, kind, Audience.STAFF, due_at=due_at))
 
 
+def owe_staff_what_waits(session: Session, appointment: Appointment) -> None:
+    """Owe practitioners and the desk anew, under the present SEQUENCE, what still waits for them.
+
+    For a change of which they need not hear: without this, what they have not heard yet would be
+    taken for out of date.
+    """
+    waiting = select(OwedMessage).where(
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.audience != Audience.PATIENT,
+        OwedMessage.kind.in_((Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED)),
+        OwedMessage.sequence < appointment.sequence,
+        OwedMessage.settled_at.is_(None),
+    )
+    newest = {
+        (each.audience, each.practitioner_id): each
+        for each in session.scalars(waiting.order_by(OwedMessage.sequence, OwedMessage.id))
+    }
+    for each in newest.values():
+        message = _message(
+            appointment, Kind(each.kind), Audience(each.audience), due_at=each.due_at
+        )
+        message.practitioner_id, message.occasion = each.practitioner_id, each.occasion
+        session.add(message)
+
+
 def owe_patient(
     session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
 ) -> None:

@@ -12,7 +12,7 @@ from booking.models import Appointment, Audience, HealthcareService, Kind, Told
 from booking.services.agenda import with_names
 from booking.services.allocation import mark_changed
 from booking.services.appointments import House, forget_answer, mark_moved, record
-from booking.services.owing import owe
+from booking.services.owing import owe_patient, owe_staff_what_waits
 from booking.services.schedules import Act
 from booking.services.telling import NOTHING, PLACE, place_of
 
@@ -57,6 +57,8 @@ def relocate(
 ) -> int:
     """Owe everybody booked an updated invitation where the place is another; gives how many.
 
+    Staff are told nothing: their mails name no place.
+
     The services and what they take are locked by now (`lock_all`), and have their new place.
 
     Args:
@@ -71,7 +73,8 @@ def relocate(
         forget_answer(each)  # it was to the old place
         mark_moved(session, each, act.now)
         mark_changed(session, each)
-        owe(session, each, Kind.RESCHEDULED, now=act.now, wait=house.undo)
+        owe_patient(session, each, Kind.RESCHEDULED, now=act.now, wait=house.undo)
+        owe_staff_what_waits(session, each)
         record(session, house, each, "relocate", act.actor, act.now, former=answer)
     return len(found)
 

@@ -135,7 +135,7 @@ def in_words(form: RulesForm, name: str, stored: dict[str, Any] | None = None) -
     """What a field holds, as one reads it; of other values where they are given."""
     field, value = form[name], (stored or {}).get(name, form[name].data)
     if isinstance(field, Ticks):
-        return ", ".join(field.options[each] for each in value if each in field.options) or "None"
+        return ", ".join(name for each, name in field.options.items() if each in value) or "None"
     if isinstance(field, Pick):
         return str(field.options.get(value, value))
     return value or "None"

@@ -56,7 +56,11 @@ def page() -> ResponseReturnValue:
 def add_form() -> ResponseReturnValue:
     """The form for another."""
     last = len(clinic_settings.services(db.session())) + 1
-    return _form_page(_new_form(data=A_NEW_ONE | {"position": str(last)}), None)
+    given = {"position": str(last)}
+    match schedules.locations(db.session()):
+        case [only]:
+            given["location"] = str(only.id)
+    return _form_page(_new_form(data=A_NEW_ONE | given), None)
 
 
 @bp.post("/new")
