@@ -22,6 +22,7 @@ from booking.web import (
     api,
     audit,
     calendars,
+    clinic_numbers,
     closures,
     day,
     desk,
@@ -38,9 +39,12 @@ from booking.web import (
     passkeys,
     patient,
     people,
+    places,
     public,
+    rooms,
     schedule,
     second,
+    services,
     signin,
     staff,
     steps,
@@ -57,6 +61,7 @@ SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
     *(public, patient, earlier, lost, api, inbound, join, feeds),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
+    *(services, rooms, places, clinic_numbers),
     *(audit, people, account, passkeys, steps, second, numbers),
     ops,
 )

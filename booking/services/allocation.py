@@ -46,6 +46,22 @@ def lock_service(session: Session, slug: str, *, staff: bool = False) -> Healthc
     return service
 
 
+def lock_all(session: Session) -> Sequence[HealthcareService]:
+    """Every service and everything that one may take, locked in the order of a booking.
+
+    For changes of what the clinic has: a booking is judged wholly by what was, or by what is.
+    """
+    fresh = {"populate_existing": True}
+    services = select(HealthcareService).order_by(HealthcareService.id)
+    locking = services.with_for_update(of=HealthcareService, key_share=True)
+    found = session.scalars(locking.execution_options(**fresh)).all()
+    resources = select(Resource).order_by(Resource.id)
+    session.scalars(
+        resources.with_for_update(of=Resource, key_share=True).execution_options(**fresh)
+    ).all()
+    return found
+
+
 def asked_for(service: HealthcareService, slug: str | None) -> list[int]:
     asked = [each.id for each in service.practitioners if slug in (None, each.slug)]
     if not asked:

@@ -27,13 +27,15 @@ from booking.models import (
     ServiceReminder,
     Visibility,
 )
+from booking.services import bounds
+from booking.services.bounds import within
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=bounds.NAME)]
 Email = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", max_length=254)]
-Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 365)]
+HttpsAddress = Annotated[str, Field(pattern="^https://", max_length=bounds.WEB_ADDRESS)]
 
 
 class ClinicFileError(Exception):
@@ -60,8 +62,8 @@ class ClinicPart(_Part):
     staff_email: Email | None = None
     crisis_text: Annotated[str, Field(max_length=300)]
     crisis_phone: Annotated[str, Field(max_length=32)]
-    exit_url: Annotated[str, Field(pattern="^https://", max_length=300)]
-    appointments_per_contact: Annotated[int, Field(ge=1, le=1000)] = 2
+    exit_url: HttpsAddress
+    appointments_per_contact: Annotated[int, within(bounds.PER_CONTACT)] = 2
     feed_shows: FeedShows = FeedShows.APPOINTMENT
     proposals_welcome: bool = False
     decline_cancels: bool = False
@@ -79,8 +81,8 @@ class LocationPart(_Part):
 
     key: Slug
     name: Name
-    address: Annotated[str, Field(max_length=300)]
-    directions: Annotated[str, Field(max_length=1000)] = ""
+    address: Annotated[str, Field(max_length=bounds.ADDRESS)]
+    directions: Annotated[str, Field(max_length=bounds.DIRECTIONS)] = ""
 
 
 class HoursPart(_Part):
@@ -139,7 +141,7 @@ class RoomPart(_Part):
 class ReminderPart(_Part):
     """One reminder of a service; `before` in minutes."""
 
-    before: Annotated[int, Field(ge=5, le=60 * 24 * 30)]
+    before: Annotated[int, within(bounds.REMINDER)]
     remind_if: RemindIf = RemindIf.ALWAYS
 
 
@@ -156,16 +158,16 @@ class ServicePart(_Part):
     event_title: Annotated[str, Field(min_length=1, max_length=60)] = "Appointment"
     mode: Mode
     location: Slug | None = None
-    video_url: Annotated[str, Field(pattern="^https://", max_length=300)] | None = None
+    video_url: HttpsAddress | None = None
     visibility: Visibility = Visibility.PUBLIC
-    duration: Annotated[int, Field(ge=5, le=720)]
-    step: Annotated[int, Field(ge=5, le=720)]
-    buffer_before: Annotated[int, Field(ge=0, le=240)] = 0
-    buffer_after: Annotated[int, Field(ge=0, le=240)] = 0
-    minimum_notice: Minutes = 720
-    booking_horizon_days: Annotated[int, Field(ge=1, le=730)] = 60
-    change_cutoff: Minutes = 120
-    daily_cap: Annotated[int, Field(ge=1)] | None = None
+    duration: Annotated[int, within(bounds.DURATION)]
+    step: Annotated[int, within(bounds.STEP)]
+    buffer_before: Annotated[int, within(bounds.BUFFER)] = 0
+    buffer_after: Annotated[int, within(bounds.BUFFER)] = 0
+    minimum_notice: Annotated[int, within(bounds.NOTICE)] = 720
+    booking_horizon_days: Annotated[int, within(bounds.HORIZON_DAYS)] = 60
+    change_cutoff: Annotated[int, within(bounds.CUTOFF)] = 120
+    daily_cap: Annotated[int, within(bounds.DAILY_CAP)] | None = None
     reminders: list[ReminderPart] = USUAL_REMINDERS
     practitioners: list[Slug]
     rooms: list[Slug] = []

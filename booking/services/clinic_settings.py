@@ -6,12 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from booking.models import HealthcareService, Practitioner, Resource
 from booking.services.schedules import Act
 
 LONGEST_SLUG = 60
+FORM = "new"
+"""Where the form for another stands: nobody is called so."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def services(session: Session) -> Sequence[HealthcareService]:
 
 def add_practitioner(session: Session, details: PractitionerDetails, *, act: Act) -> Practitioner:
     """Take somebody on; without hours nothing is offered yet."""
-    made = Practitioner(slug=_free_slug(session, details.name), name=details.name, version=0)
+    made = Practitioner(slug=free_slug(session, details.name), name=details.name, version=0)
     session.add(made)
     _describe(session, made, details)
     act.note(session, "practitioner.add", made.slug)
@@ -64,10 +66,12 @@ def _describe(session: Session, whom: Practitioner, details: PractitionerDetails
     session.flush()
 
 
-def _free_slug(session: Session, name: str) -> str:
+def free_slug(
+    session: Session, name: str, column: InstrumentedAttribute[str] = Resource.slug
+) -> str:
     """A name for addresses, made from the real one; with a number if somebody has it."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "new"
-    taken = set(session.scalars(select(Resource.slug).where(Resource.slug.startswith(stem))))
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or FORM
+    taken = {FORM, *session.scalars(select(column).where(column.startswith(stem)))}
     numbered = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
     return next(each for each in (stem, *numbered) if each not in taken)

@@ -15,11 +15,11 @@ from booking.models import (
     Appointment,
     Audience,
     Closure,
-    HealthcareService,
     OwedMessage,
     Resource,
 )
 from booking.services.agenda import with_names
+from booking.services.allocation import lock_all
 from booking.services.appointments import House, cancel_appointment
 from booking.services.schedules import Act
 
@@ -146,18 +146,11 @@ def to_call(session: Session, appointments: Sequence[Appointment]) -> set[int]:
 def _lock(session: Session, slug: str | None) -> Resource | None:
     """Let no booking of that time come in between.
 
-    All services first, since one that is cancelled may be of a service that its practitioner no
-    longer offers, then what they take, each in the order of ids: as a booking does it, and as
-    the cancellations that follow do.
+    All services, since one that is cancelled may be of a service that its practitioner no longer
+    offers.
     """
-    resource = _resource(session, slug)
-    services = select(HealthcareService).order_by(HealthcareService.id)
-    locking = services.with_for_update(of=HealthcareService, key_share=True)
-    taken = {each.id for service in session.scalars(locking) for each in service.resources}
-    taken |= {resource.id} if resource else set()
-    rows = select(Resource.id).where(Resource.id.in_(taken)).order_by(Resource.id)
-    session.execute(rows.with_for_update(key_share=True)).all()
-    return resource
+    lock_all(session)
+    return _resource(session, slug)
 
 
 def _resource(session: Session, slug: str | None) -> Resource | None:

@@ -1,5 +1,6 @@
 """What is owed to whom after a change: written in the transaction of the change itself."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -48,6 +49,31 @@ def owe_staff(session: Session, appointment: Appointment, kind: Kind, *, due_at:
         session.add(_message(appointment, kind, Audience.STAFF, due_at=due_at))
 
 
+def owe_staff_what_waits(session: Session, appointment: Appointment) -> None:
+    """Owe practitioners and the desk anew, under the present SEQUENCE, what still waits for them.
+
+    For a change of which they need not hear: without this, what they have not heard yet would be
+    taken for out of date.
+    """
+    waiting = select(OwedMessage).where(
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.audience != Audience.PATIENT,
+        OwedMessage.kind.in_((Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED)),
+        OwedMessage.sequence < appointment.sequence,
+        OwedMessage.settled_at.is_(None),
+    )
+    newest = {
+        (each.audience, each.practitioner_id): each
+        for each in session.scalars(waiting.order_by(OwedMessage.sequence, OwedMessage.id))
+    }
+    for each in newest.values():
+        message = _message(
+            appointment, Kind(each.kind), Audience(each.audience), due_at=each.due_at
+        )
+        message.practitioner_id, message.occasion = each.practitioner_id, each.occasion
+        session.add(message)
+
+
 def owe_patient(
     session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
 ) -> None:
@@ -62,6 +88,24 @@ def owe_patient(
     if appointment.status == Status.BOOKED:
         first = now + wait if kind == Kind.CONFIRMED else now
         _owe_reminders(session, appointment, after=first)
+
+
+def owe_added_reminders(
+    session: Session, appointment: Appointment, lengths: Iterable[timedelta], *, now: datetime
+) -> None:
+    """Owe reminders that the service has from now on; once each, whatever came and went."""
+    if not appointment.patient_email:
+        return
+    for before, due_at in reminders_ahead(appointment.start_at, lengths, after=now):
+        message = _reminder(appointment, before, due_at)
+        known = select(OwedMessage.id).where(
+            OwedMessage.appointment_id == appointment.id,
+            OwedMessage.sequence == appointment.sequence,
+            OwedMessage.kind == Kind.REMINDER,
+            OwedMessage.occasion == message.occasion,
+        )
+        if session.scalar(known) is None:
+            session.add(message)
 
 
 def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> None:
@@ -172,9 +216,13 @@ def _owe_once(
 def _owe_reminders(session: Session, appointment: Appointment, *, after: datetime) -> None:
     lengths = [rule.before for rule in appointment.service.reminders]
     for before, due_at in reminders_ahead(appointment.start_at, lengths, after=after):
-        message = _message(appointment, Kind.REMINDER, Audience.PATIENT, due_at=due_at)
-        message.occasion = str(before // MINUTE)
-        session.add(message)
+        session.add(_reminder(appointment, before, due_at))
+
+
+def _reminder(appointment: Appointment, before: timedelta, due_at: datetime) -> OwedMessage:
+    message = _message(appointment, Kind.REMINDER, Audience.PATIENT, due_at=due_at)
+    message.occasion = str(before // MINUTE)
+    return message
 
 
 def _forget_reminders(session: Session, appointment: Appointment, *, now: datetime) -> None:

@@ -1,15 +1,18 @@
 """When practitioners see patients: their weeks, what a change of them would offer, the change."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.openings import WeeklyHours
+from booking.domain.slots import Slot
 from booking.domain.timeline import Span
 from booking.domain.weeks import Rules, facts, in_order
 from booking.models import (
@@ -21,7 +24,7 @@ from booking.models import (
     Resource,
 )
 from booking.services import audit
-from booking.services.availability import Diary, load_diary, serving
+from booking.services.availability import load_diary, serving
 from booking.services.links import Keys
 
 
@@ -48,6 +51,14 @@ class Act:
             subject=subject,
             fields=fields,
         )
+
+
+def put(row: object, values: Mapping[str, Any]) -> list[str]:
+    """Write values into what is stored; gives the names of those that were others."""
+    changed = [name for name, value in values.items() if getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, values[name])
+    return changed
 
 
 @dataclass(frozen=True)
@@ -177,22 +188,22 @@ def forecast(
     for service in session.scalars(query):
         diary = load_diary(session, clinic, service, span, now=now, practitioners=[whose.id])
         then = replace(diary, hours={each: serving(service, rules) for each in diary.hours})
-        found.append(Forecast(service, _days(diary, then)))
+        found.append(Forecast(service, days_of(diary.slots(), then.slots(), diary.zone)))
     return found
 
 
-def _days(diary: Diary, then: Diary) -> list[DayForecast]:
-    before = {slot.start for slot in diary.slots()}
-    after = {slot.start for slot in then.slots()}
+def days_of(before: Iterable[Slot], after: Iterable[Slot], zone: ZoneInfo) -> list[DayForecast]:
+    """The days of two offers: what each would hold, and what is gained and lost."""
+    present, then = ({slot.start for slot in slots} for slots in (before, after))
     by_day: dict[date, list[datetime]] = {}
-    for start in sorted(before | after):
-        by_day.setdefault(start.astimezone(diary.zone).date(), []).append(start)
+    for start in sorted(present | then):
+        by_day.setdefault(start.astimezone(zone).date(), []).append(start)
     return [
         DayForecast(
             day,
-            offered=[each for each in starts if each in after],
-            gained=[each for each in starts if each not in before],
-            lost=[each for each in starts if each not in after],
+            offered=[each for each in starts if each in then],
+            gained=[each for each in starts if each not in present],
+            lost=[each for each in starts if each not in then],
         )
         for day, starts in by_day.items()
     ]

@@ -7,6 +7,7 @@ know either state, and tell them again rather than leave them in error.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import select
@@ -16,7 +17,9 @@ from booking.domain.lifecycle import Partstat, Status
 from booking.models import (
     Appointment,
     Audience,
+    HealthcareService,
     Kind,
+    Mode,
     Outcome,
     OwedMessage,
     RemindIf,
@@ -29,6 +32,9 @@ CHANGES = frozenset({Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED})
 SECOND = timedelta(seconds=1)
 NOTHING = "none"
 """The state of whoever knows that they have no such appointment."""
+PLACE = " @"
+"""Stands before the place in what patients know; what was written before places were noted has
+none, and gets it once the place changes (`relocating`)."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def answered_sequence(session: Session, appointment: Appointment) -> int:
     were taken back raised the appointment's own without their knowledge.
     """
     told = session.get(Told, (appointment.id, Audience.PATIENT, 0))
-    if told is None or told.sequence is None or told.state != patient_state(appointment):
+    if told is None or told.sequence is None or not _knows(told, patient_state(appointment)):
         return appointment.sequence
     return told.sequence
 
@@ -135,21 +141,32 @@ def state_of(message: OwedMessage) -> str:
         case Audience.PRACTITIONER:
             return f"{_seconds(appointment)} {appointment.room_id}"
         case _:
-            return patient_state(appointment) + f" {appointment.room_id}"
+            return f"{_when_and_who(appointment)} {appointment.room_id}"
 
 
 def patient_state(appointment: Appointment) -> str:
-    """When and with whom."""
+    """When, with whom, and where."""
     if appointment.status == Status.CANCELLED:
         return NOTHING
-    return f"{_seconds(appointment)} {appointment.practitioner_id}"
+    return f"{_when_and_who(appointment)}{PLACE}{place_of(appointment.service)}"
+
+
+def place_of(service: HealthcareService) -> str:
+    """Where and how one meets, as patients are told it, in short."""
+    mode = Mode(service.mode)
+    where = ""
+    if mode == Mode.IN_PERSON and service.location:
+        where = service.location.address
+    elif mode == Mode.VIDEO:
+        where = service.video_url or ""
+    return sha256(f"{mode} {where}".encode()).hexdigest()[:12]
 
 
 def _change(session: Session, message: OwedMessage) -> Kind | None:
     if message.copy:
         return Kind(message.kind)  # staff want it sent again
     told = _told(session, message)
-    if told is not None and told.state == state_of(message):
+    if told is not None and _knows(told, state_of(message)):
         return None
     if not _holds(message):
         never_heard = told is None and message.audience != Audience.PATIENT
@@ -158,11 +175,20 @@ def _change(session: Session, message: OwedMessage) -> Kind | None:
     return Kind.CONFIRMED if new else Kind.RESCHEDULED
 
 
+def _knows(told: Told, state: str) -> bool:
+    """Whether this is what they know; who knows of no place knows the one that there ever was."""
+    return told.state in (state, state.partition(PLACE)[0])
+
+
 def _holds(message: OwedMessage) -> bool:
     """Whether those whom it is for have the appointment now."""
     appointment = message.appointment
     theirs = message.practitioner_id in (None, appointment.practitioner_id)
     return theirs and appointment.status != Status.CANCELLED
+
+
+def _when_and_who(appointment: Appointment) -> str:
+    return f"{_seconds(appointment)} {appointment.practitioner_id}"
 
 
 def _seconds(appointment: Appointment) -> int:

@@ -11,7 +11,7 @@ from booking.messages.facts import AppointmentFacts
 from booking.messages.invitation import download
 from booking.models import Clinic, HealthcareService, Mode
 from booking.services.correspondence import clinic_facts
-from booking.services.schedules import Act
+from booking.services.schedules import Act, put
 
 NOBODY = "patient@mail.example"
 TOMORROW = timedelta(days=1)
@@ -101,9 +101,7 @@ def _change(
     subject: str,
     act: Act,
 ) -> None:
-    changed = [name for name, text in texts.items() if getattr(what, name) != text]
-    for name in changed:
-        setattr(what, name, texts[name])
+    changed = put(what, texts)
     session.flush()
     if changed:
         act.note(session, "texts.change", subject, changed)

@@ -44,10 +44,11 @@ VERBS = {
     "readdress": "Address corrected",
     "override": "Booked by the desk, outside of the offer",
     "undo": "Taken back",
+    "relocate": "Place changed",
 }
 KINDS = {
     "confirmed": "Confirmation",
-    "rescheduled": "New time",
+    "rescheduled": "Change",
     "cancelled": "Cancellation",
     "reminder": "Reminder",
     "declined": "Question whether to keep it",

@@ -4,7 +4,7 @@ A change of hours is shown before it is made: the same form is sent twice, and b
 stands a page that says what would be offered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -13,9 +13,9 @@ from flask.typing import ResponseReturnValue
 from booking.domain.openings import WeeklyHours, local_day
 from booking.domain.timeline import Span
 from booking.domain.weeks import Rules, day_copied, week_copied
-from booking.models import Location, Practitioner
+from booking.models import Appointment, Location, Practitioner
 from booking.models.database import db, transaction
-from booking.services import clinic_settings, schedules
+from booking.services import clinic_settings, closures, schedules
 from booking.services.explanations import explanations
 from booking.services.schedules import Act, ChangedMeanwhile, with_these, without
 from booking.web import fields
@@ -33,6 +33,7 @@ from booking.web.schedule_forms import (
     as_typed,
 )
 from booking.web.state import booking, clinic, now
+from booking.web.trail import saw
 
 bp = Blueprint("schedule", __name__, url_prefix="/staff/schedule")
 
@@ -208,6 +209,18 @@ def the_act() -> Act:
     return Act(signed_in_name(), now(), booking().house.keys)
 
 
+def carried() -> list[tuple[str, str]]:
+    """What was typed, for the second post."""
+    return [each for each in request.form.items(multi=True) if each[0] not in NOT_CARRIED]
+
+
+def shown(references: Sequence[str]) -> Sequence[Appointment]:
+    """The appointments of these references, which staff are about to see."""
+    for each in references:
+        saw("appointment.read", each)
+    return closures.appointments(db.session(), references) if references else []
+
+
 def _typed(slug: str, form: HoursForm | ExtraForm, rule: WeeklyHours | None) -> ResponseReturnValue:
     """What becomes of a form of hours: wrong, to be gone over again, or to be decided on."""
     if not form.validate_on_submit():
@@ -242,7 +255,6 @@ def _preview(slug: str, change: Callable[[Rules], Rules], *, stale: bool = False
     begins = [each.valid_from for each in {*then} ^ {*rules} if each.valid_from]
     first = fields.date_or_none(request.form.get("first")) or max([today, *sorted(begins)[:1]])
     start = local_day(first, house.zone).start
-    carried = [each for each in request.form.items(multi=True) if each[0] not in NOT_CARRIED]
     return render_template(
         "staff/schedule/preview.html",
         whose=whose,
@@ -254,7 +266,7 @@ def _preview(slug: str, change: Callable[[Rules], Rules], *, stale: bool = False
         seen=schedules.fingerprint(rules, then),
         same=then == rules,
         stale=stale,
-        carried=carried,
+        carried=carried(),
         may_go_back="opens" in request.form,
         button=ButtonForm(),
     )

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Collection
 from datetime import date, time
+from urllib.parse import urlsplit
 
+from booking.services import bounds
 from booking.web import fields
 
 MIDNIGHT = time()
@@ -64,6 +66,20 @@ def optional_line(text: str, *, longest: int, what: str) -> str | None:
 def optional_email(text: str) -> str | None:
     """An address, or nothing."""
     return fields.email_address(text) if text.strip() else None
+
+
+def https(text: str, *, what: str) -> str:
+    """The address of a page that nobody on the way can read."""
+    found = fields.plain_text(text, longest=bounds.WEB_ADDRESS, what=what)
+    parts = urlsplit(found) if found.isascii() else None
+    if parts is None or parts.scheme != "https" or not parts.hostname or " " in found:
+        raise ValueError(f"{what} must be an address that begins with https://.")
+    return found
+
+
+def optional_https(text: str, *, what: str) -> str | None:
+    """The same, or nothing."""
+    return https(text, what=what) if text.strip() else None
 
 
 def fault_of(opens: time, closes: time, pauses: Collection[tuple[time, time]]) -> str | None:

@@ -25,6 +25,13 @@ selector => [...document.querySelectorAll(selector)]
 """
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
+ASKED = {
+    "staff service": ("#video_url", "https://video.harborlight.example/other", "Show what"),
+    "staff service, new": ("#duration", "soon", "Show what"),
+    "staff place": ("#address", "9 Hill Road, Albany, NY 12207", "Save"),
+}
+"""What is typed where, and pressed, to be asked before anything is saved, or to be told a fault."""
+
 
 def every_page(furnished: Furnished, page: Page) -> Iterator[str]:
     """Open one page after another, those that answer a wrong form among them; gives the names."""
@@ -48,6 +55,13 @@ def every_page(furnished: Furnished, page: Page) -> Iterator[str]:
     for name, path in furnished.staff.items():
         page.goto(path)
         yield name
+    for name, (field, typed, button) in ASKED.items():
+        page.goto(furnished.staff[name])
+        page.locator(field).fill(typed)
+        page.get_by_role("button", name=button).click()
+        page.locator(".notice").first.wait_for()
+        page.wait_for_load_state("load")  # with its stylesheet
+        yield f"{name}, asked with {typed}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

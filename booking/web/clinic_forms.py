@@ -1,0 +1,91 @@
+"""The forms of rooms, places and the clinic's habits; their limits are those of the clinic file."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wtforms import BooleanField
+
+from booking.models import FeedShows, Location
+from booking.services import bounds
+from booking.services.clinic_numbers import ClinicNumbers
+from booking.services.places import PlaceDetails
+from booking.services.rooms import RoomDetails
+from booking.web import fields, lengths
+from booking.web import schedule_fields as typed
+from booking.web.forms import Checked, Form, checked
+from booking.web.schedule_forms import Pick
+
+FEEDS_SHOW = {
+    FeedShows.APPOINTMENT.value: "The service’s neutral title",
+    FeedShows.INITIALS.value: "The patient’s initials",
+    FeedShows.SERVICE.value: "Initials and the name of the service",
+}
+
+
+class RoomForm(Form):
+    """A room."""
+
+    name = Checked("Name", [checked(typed.required, longest=bounds.NAME, what="The name")])
+    location = Pick("Place")
+    active = BooleanField("In use", default=True)
+
+    def __init__(self, places: Sequence[Location], **more: Any) -> None:
+        super().__init__(**more)
+        named = {str(each.id): each.name for each in places}
+        self.location.options = {"": "No place in particular"} | named
+
+    def details(self) -> RoomDetails:
+        """What to store, once the form is valid."""
+        return RoomDetails(
+            name=self.name.checked,
+            location_id=int(self.location.data) if self.location.data else None,
+            active=bool(self.active.data),
+        )
+
+
+class PlaceForm(Form):
+    """A place."""
+
+    name = Checked("Name", [checked(typed.required, longest=bounds.NAME, what="The name")])
+    address = Checked(
+        "Address", [checked(typed.required, longest=bounds.ADDRESS, what="The address")]
+    )
+    directions = Checked(
+        "Directions",
+        [checked(fields.several_lines, longest=bounds.DIRECTIONS, what="The directions")],
+    )
+
+    def details(self) -> PlaceDetails:
+        """What to store, once the form is valid."""
+        return PlaceDetails(
+            name=self.name.checked,
+            address=self.address.checked,
+            directions=self.directions.checked,
+        )
+
+
+class ClinicNumbersForm(Form):
+    """What holds for the whole clinic."""
+
+    appointments_per_contact = Checked(
+        "Coming appointments for one person",
+        [checked(lengths.number, within=bounds.PER_CONTACT, what="The number of appointments")],
+    )
+    proposals_welcome = BooleanField("Let calendar apps propose another time")
+    decline_cancels = BooleanField("A “no” from a calendar cancels by itself")
+    staff_email = Checked("Email address of the front desk", [checked(typed.optional_email)])
+    feed_shows = Pick("What a subscribed calendar shows", FEEDS_SHOW)
+    exit_url = Checked(
+        "Where “Exit this page” leads", [checked(typed.https, what="The address of the exit")]
+    )
+
+    def numbers(self) -> ClinicNumbers:
+        """What to store, once the form is valid."""
+        return ClinicNumbers(
+            appointments_per_contact=self.appointments_per_contact.checked,
+            exit_url=self.exit_url.checked,
+            staff_email=self.staff_email.checked,
+            feed_shows=FeedShows(self.feed_shows.data or ""),
+            proposals_welcome=bool(self.proposals_welcome.data),
+            decline_cancels=bool(self.decline_cancels.data),
+        )
