@@ -27,6 +27,7 @@ from booking.web import (
     day,
     desk,
     earlier,
+    embedding,
     errors,
     feeds,
     filters,
@@ -59,7 +60,7 @@ ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
-    *(public, patient, earlier, lost, api, inbound, join, feeds),
+    *(public, patient, earlier, lost, api, inbound, join, feeds, embedding),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(services, rooms, places, clinic_numbers),
     *(audit, people, account, passkeys, steps, second, numbers),
@@ -114,6 +115,7 @@ def create_app(
     trail.install(app)
     errors.install(app)
     filters.install(app)
+    embedding.install(app)
     Babel(app)
     limiter.init_app(app)
     signin.install(app)

@@ -16,6 +16,7 @@ from booking.messages.transports import transport_from_url
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SHORTEST_SECRET = 32
+ORIGIN = re.compile(r"https://[a-z0-9.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
 DRIVERS = ("sqlite", "postgresql+psycopg")
 
@@ -48,6 +49,7 @@ class Settings:
     reply_imap_url: str | None = field(default=None, repr=False)
     inbound_key: str | None = field(default=None, repr=False)
     calendar_hosts: tuple[str, ...] = ()
+    embed_origins: tuple[str, ...] = ()
     two_steps: bool = True
     demo: bool = False
 
@@ -89,6 +91,7 @@ class Settings:
             reply_imap_url=_mailbox(read.text("REPLY_IMAP_URL", "")),
             inbound_key=_inbound_key(read.text("INBOUND_KEY", "")),
             calendar_hosts=_hosts(read.text("CALENDAR_HOSTS", "")),
+            embed_origins=_origins(read.text("EMBED_ORIGINS", "")),
             two_steps=read.choice(
                 "TWO_STEPS", "optional" if demo else "required", ("required", "optional")
             )
@@ -231,6 +234,14 @@ def _hosts(text: str) -> tuple[str, ...]:
     if not all(HOST.fullmatch(name) for name in names):
         _refuse("CALENDAR_HOSTS", "must be host names such as files.clinic.example or host:8443")
     return names
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Origins as a browser says them: scheme and host, and nothing after."""
+    found = tuple(each.strip().lower() for each in text.split(",") if each.strip())
+    if not all(ORIGIN.fullmatch(each) for each in found):
+        _refuse("EMBED_ORIGINS", "must be origins such as https://www.clinic.example")
+    return found
 
 
 def _address(address: str) -> str:

@@ -30,5 +30,11 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   window.addEventListener("pageshow", () => (sent = false));
 }
 
+// In the frame of another website the frame is made as high as the page; nothing else is told.
+if (parent !== window && document.body.dataset.embed) {
+  const tell = () => parent.postMessage({ bookingHeight: document.body.scrollHeight }, "*");
+  new ResizeObserver(tell).observe(document.body);
+}
+
 // What went wrong is read out first.
 document.querySelector("[data-focus]")?.focus();

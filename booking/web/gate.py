@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from booking.domain.refusals import UnknownAppointment
 from booking.models import Appointment
 from booking.services.appointments import appointment_by_reference
-from booking.web import permissions, sessions
+from booking.web import embedding, permissions, sessions
 from booking.web.state import booking, now
 
 log = structlog.get_logger("web")
@@ -46,6 +46,7 @@ PUBLIC = frozenset(
         "earlier.leave",
         "earlier.offer",
         "earlier.take",
+        "embedding.script",
         "feeds.feed",
         "inbound.replies",
         "join.form",
@@ -82,6 +83,7 @@ POLICY = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 KEPT = {
+    "embedding.script": "public, max-age=3600",
     "static": "public, max-age=31536000, immutable",
     "feeds.feed": "private, max-age=0, must-revalidate",
 }
@@ -171,7 +173,9 @@ def _headers(response: Response) -> Response:
     headers["Referrer-Policy"] = "no-referrer"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if embedding.embedded():
+        embedding.allow_frame(response, POLICY)
     headers["X-Request-Id"] = g.get("request_id", "")
     if booking().settings.secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"

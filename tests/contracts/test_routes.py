@@ -46,6 +46,7 @@ PUBLIC = {
     "earlier.leave",
     "earlier.offer",
     "earlier.take",
+    "embedding.script",
     "feeds.feed",
     "ops.healthz",
     "ops.readyz",

@@ -149,6 +149,9 @@ WRONG = [
     ("BOOKING_WEB_WORKERS", "0"),
     ("BOOKING_CALENDAR_HOSTS", "https://files.clinic.example/"),
     ("BOOKING_CALENDAR_HOSTS", "*"),
+    ("BOOKING_EMBED_ORIGINS", "https://www.clinic.example/page"),
+    ("BOOKING_EMBED_ORIGINS", "*"),
+    ("BOOKING_WAITLIST_MINUTES", "5"),
 ]
 
 
