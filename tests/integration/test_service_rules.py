@@ -34,8 +34,10 @@ from booking.models import (
 from booking.models.database import db, transaction
 from booking.services import bounds, service_rules
 from booking.services import rooms as rooms_service
+from booking.services.appointments import cancel_appointment
 from booking.services.availability import free_slots
 from booking.services.clinic_file import ServicePart
+from booking.services.desk import undo
 from booking.services.rooms import RoomDetails
 from booking.services.schedules import Act, ChangedMeanwhile
 from booking.services.service_rules import ServiceRules
@@ -362,6 +364,21 @@ def test_a_reminder_that_is_added_is_owed_to_who_is_booked_already(desk: FlaskCl
     db.session.rollback()
     query = select(OwedMessage.occasion).where(OwedMessage.kind == "reminder")
     assert sorted(db.session.scalars(query)) == ["120", "1440", "180"]
+
+
+@pytest.mark.usefixtures("app")
+def test_a_cancellation_taken_back_after_a_change_of_length_keeps_its_own() -> None:
+    patience = replace(HOUSE, undo=timedelta(minutes=2))
+    with transaction() as session:
+        made = an_appointment(session, "Tue 09:00")
+        cancel_appointment(session, made, patience, now=NOW, actor="desk")
+    change(replace(rules_now(), duration=timedelta(minutes=90)))
+
+    with transaction() as session:
+        found = session.scalars(select(Appointment)).one()
+        undo(session, found, patience, actor="desk", now=NOW)
+
+    assert found.end_at - found.start_at == timedelta(minutes=45)
 
 
 def test_each_change_leaves_the_names_of_its_fields_in_the_audit_trail(desk: FlaskClient) -> None:
