@@ -114,7 +114,8 @@ def undo(
     if before.practitioner_id is None:  # written before that was remembered
         raise WrongState("There is nothing to take back.")
     appointment.status = after(appointment.status, Verb.UNDO)
-    appointment.start_at, appointment.end_at = before.start_at, before.start_at + service.duration
+    length = appointment.end_at - appointment.start_at  # the service's may be another by now
+    appointment.start_at, appointment.end_at = before.start_at, before.start_at + length
     appointment.practitioner_id = before.practitioner_id
     appointment.room_id = before.room_id
     appointment.cancel_reason = ""

@@ -1,7 +1,5 @@
 """By which rules services are booked: what is foreseen is what is offered once it is saved."""
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,11 +11,9 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from booking.domain.refusals import NotOffered, SlotTaken
 from booking.domain.timeline import Span
 from booking.models import (
     Appointment,
@@ -32,14 +28,13 @@ from booking.models import (
     Visibility,
 )
 from booking.models.database import db, transaction
-from booking.services import bounds, service_rules
-from booking.services import rooms as rooms_service
+from booking.services import service_rules
+from booking.services.appointments import cancel_appointment
 from booking.services.availability import free_slots
 from booking.services.clinic_file import ServicePart
-from booking.services.rooms import RoomDetails
+from booking.services.desk import undo
 from booking.services.schedules import Act, ChangedMeanwhile
 from booking.services.service_rules import ServiceRules
-from booking.web import lengths
 from tests.builders import HOUSE, NOW, Mailbox, an_appointment, at, the_service
 from tests.integration.test_schedule import save
 from tests.pages import Page, page_of
@@ -217,36 +212,13 @@ def test_what_makes_no_sense_is_said_where_it_stands(
     assert as_shown(page)["change_cutoff"] == "77 min"
 
 
-@pytest.mark.parametrize(
-    ("text", "minutes"),
-    [("45", 45), ("45 min", 45), ("2h", 120), ("1 h 30 min", 90), ("1 Day", 1440), ("0", 0)],
-)
-def test_lengths_are_read_as_people_type_them_and_written_alike(text: str, minutes: int) -> None:
-    found = lengths.length(text, within=bounds.NOTICE, what="It")
+def test_the_limits_are_those_of_the_clinic_file(desk: FlaskClient) -> None:
+    file = ServicePart.model_json_schema()["properties"]
 
-    assert found == timedelta(minutes=minutes)
-    again = lengths.length(lengths.length_text(found), within=bounds.NOTICE, what="It")
-    assert again == found
-
-
-@pytest.mark.parametrize(
-    ("name", "within"),
-    [
-        ("duration", bounds.DURATION),
-        ("step", bounds.STEP),
-        ("buffer_before", bounds.BUFFER),
-        ("minimum_notice", bounds.NOTICE),
-        ("change_cutoff", bounds.CUTOFF),
-    ],
-)
-def test_the_limits_are_those_of_the_clinic_file(
-    desk: FlaskClient, name: str, within: bounds.Bounds
-) -> None:
-    known = ServicePart.model_json_schema()["properties"][name]
-
-    assert (known["minimum"], known["maximum"]) == (within.least, within.most)
-    assert ask(desk, **{name: str(within.most)}).status_code == 200
-    assert ask(desk, **{name: str(within.most + 1)}).status_code == 422
+    for name in ("duration", "step", "buffer_before", "minimum_notice", "change_cutoff"):
+        least, most = file[name]["minimum"], file[name]["maximum"]
+        for minutes, status in ((least - 1, 422), (least, 200), (most, 200), (most + 1, 422)):
+            assert ask(desk, **{name: str(minutes)}).status_code == status, (name, minutes)
 
 
 def test_a_new_service_is_seen_then_added_and_its_texts_follow(desk: FlaskClient) -> None:
@@ -364,6 +336,21 @@ def test_a_reminder_that_is_added_is_owed_to_who_is_booked_already(desk: FlaskCl
     assert sorted(db.session.scalars(query)) == ["120", "1440", "180"]
 
 
+@pytest.mark.usefixtures("app")
+def test_a_cancellation_taken_back_after_a_change_of_length_keeps_its_own() -> None:
+    patience = replace(HOUSE, undo=timedelta(minutes=2))
+    with transaction() as session:
+        made = an_appointment(session, "Tue 09:00")
+        cancel_appointment(session, made, patience, now=NOW, actor="desk")
+    change(replace(rules_now(), duration=timedelta(minutes=90)))
+
+    with transaction() as session:
+        found = session.scalars(select(Appointment)).one()
+        undo(session, found, patience, actor="desk", now=NOW)
+
+    assert found.end_at - found.start_at == timedelta(minutes=45)
+
+
 def test_each_change_leaves_the_names_of_its_fields_in_the_audit_trail(desk: FlaskClient) -> None:
     save(desk, ask(desk, step="1 h", daily_cap="3"))
     save(desk, ask(desk, f"{SERVICES}new", name="Follow-up", location="1"))
@@ -380,42 +367,3 @@ def test_rules_and_texts_lead_to_each_other(desk: FlaskClient) -> None:
     assert "/staff/schedule/texts/visit" in {each.get("href") for each in get(desk, VISIT).all("a")}
     texts = get(desk, "/staff/schedule/texts/visit")
     assert VISIT in {each.get("href") for each in texts.all("a")}
-
-
-def takes_ada_out(session: Session) -> None:
-    """Save other rules, as the page does."""
-    service = the_service(session)
-    before = service_rules.rules_of(session, service)
-    then = replace(before, practitioners=("ben",))
-    seen = service_rules.fingerprint(before, then)
-    service_rules.change_rules(session, service, then, HOUSE, seen=seen, act=ACT)
-
-
-def closes_the_room(session: Session) -> None:
-    """Put the only room out of use."""
-    details = RoomDetails("Blue room", None, active=False)
-    found = rooms_service.room(session, "blue")
-    assert found is not None
-    rooms_service.change_room(session, found, details, known=(), act=ACT)
-
-
-@pytest.mark.parametrize("changes", [takes_ada_out, closes_the_room])
-def test_a_booking_that_comes_amid_a_change_is_judged_by_what_holds_afterwards(
-    app: Flask, changes: Callable[[Session], None]
-) -> None:
-    changed = threading.Event()
-
-    def somebody() -> None:
-        with app.app_context(), transaction() as session:
-            changes(session)
-            changed.set()
-            time.sleep(0.3)  # long enough for the booking to look, if nothing made it wait
-
-    thread = threading.Thread(target=somebody)
-    thread.start()
-    changed.wait(5)
-
-    with pytest.raises((SlotTaken, NotOffered)), transaction() as session:
-        an_appointment(session, "Tue 09:00", practitioner="ada")
-
-    thread.join()
