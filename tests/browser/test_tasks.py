@@ -1,0 +1,147 @@
+"""What the front desk does all day, and in how few steps it is done."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, ViewportSize, expect
+from sqlalchemy import select
+
+from booking.models import Appointment, OpeningHours, Practitioner
+from booking.models.database import db
+from tests.browser.conftest import Opener, Site, sign_in
+from tests.builders import at
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+WAYS = {
+    "phone": {"viewport": ViewportSize(width=360, height=740)},
+    "phone, no script": {
+        "viewport": ViewportSize(width=360, height=740),
+        "java_script_enabled": False,
+    },
+    "tablet": {"viewport": ViewportSize(width=768, height=1024)},
+    "desk, no script": {
+        "viewport": ViewportSize(width=1440, height=900),
+        "java_script_enabled": False,
+    },
+}
+
+
+class Hand:
+    """Somebody who presses, and counts it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.presses = page, 0
+
+    def press(self, what: Locator) -> None:
+        what.click()
+        self.presses += 1
+
+    def link(self, name: str) -> None:
+        self.press(self.page.get_by_role("link", name=re.compile(name)).first)
+
+    def button(self, name: str) -> None:
+        self.press(self.page.get_by_role("button", name=re.compile(name)).first)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_the_days_tasks_take_few_steps(
+    site: Site, open_page: Opener, way: dict[str, object]
+) -> None:
+    """One visit for all of them, since each begins where the desk happens to be."""
+    site.book("Mon 12:00", "phone-call", week=0, name="Robin Fields", email="robin@mail.example")
+    moved = site.book("Thu 10:00", practitioner="maya-ellison")
+    afternoon = [
+        site.book(f"Thu {hour}:00", "video-consultation", practitioner="maya-ellison",
+                  email=f"a{hour}@mail.example", phone=None)
+        for hour in (14, 15, 16)
+    ]  # fmt: skip
+    page = open_page(site, **way)
+    sign_in(page)
+
+    # Who is next today: nothing to press.
+    expect(page.locator(".entry.next")).to_contain_text("Next")
+
+    hand = Hand(page)
+    hand.button("arrived$")
+    expect(page.locator(".said")).to_contain_text("arrived")
+    assert hand.presses == 1
+
+    hand = Hand(page)
+    hand.press(
+        page.locator(".entry", has_text=re.compile("10:00 am.*Sam Rivers", re.DOTALL)).get_by_role(
+            "link", name="Move"
+        )
+    )
+    hand.link("Friday 4 December, 9:30 am")
+    hand.button("Move the appointment")
+    expect(page.locator(".said")).to_contain_text("Moved.")
+    assert hand.presses == 3
+    assert _now(site, moved.id).start_at == at("Fri 09:30", week=1)
+
+    page.goto("/staff/day/?on=2026-12-03")
+    hand = Hand(page)
+    hand.press(page.locator("[data-practitioner='maya-ellison']").get_by_role(
+        "link", name=re.compile("^9:00 am to")))  # fmt: skip
+    page.get_by_label("Name", exact=True).fill("Kim Lane")
+    page.get_by_label("Phone number").fill("(212) 555-0155")
+    hand.button("Book this appointment")
+    expect(page.locator(".said")).to_contain_text("no invitation is sent")
+    assert hand.presses == 2
+
+    page.goto("/staff/day/?on=2026-12-03")
+    hand = Hand(page)
+    hand.link("Close a time of Dr. Maya Ellison")
+    page.get_by_label("From").fill("13:30")
+    hand.button("^Close$")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("3 appointments lie in this time")
+    page.get_by_label(re.compile("Cancel all")).check()
+    hand.button("Close|Decide")
+    assert {_now(site, each.id).status for each in afternoon} == {"cancelled"}
+    assert hand.presses == 3
+
+
+def test_a_practitioner_with_other_hours_in_odd_and_even_months(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site, java_script_enabled=False, viewport=ViewportSize(width=360, height=740))
+    sign_in(page)
+    hand = Hand(page)
+    hand.link("^Schedule$")
+    hand.link("Add a practitioner")
+    page.get_by_label("Name", exact=True).fill("Noor Haddad")
+    for box in page.locator("input[name=services]").all():
+        box.check()
+    hand.button("Add|Save")
+    for opens, months in (("09:00", range(1, 13, 2)), ("14:00", range(2, 13, 2))):
+        hand.link("Add hours")
+        page.get_by_label("Monday").check()
+        page.get_by_label("From", exact=True).fill(opens)
+        page.get_by_label("Until", exact=True).fill("18:00")
+        for month in range(1, 13):
+            page.locator(f"#months-{month}").set_checked(month in months)
+        hand.button("Show")
+        hand.button("^Save")
+
+    with site.app.app_context():
+        who = db.session.scalars(
+            select(Practitioner).where(Practitioner.name == "Noor Haddad")
+        ).one()
+        rules = db.session.scalars(select(OpeningHours).where(OpeningHours.resource_id == who.id))
+        assert sorted(str(each.opens) for each in rules.unique()) == ["09:00:00", "14:00:00"]
+
+
+def test_why_thursday_shows_nothing_is_said(site: Site, open_page: Opener) -> None:
+    """It is Thanksgiving."""
+    page = open_page(site, java_script_enabled=False)
+    sign_in(page)
+    page.goto("/staff/day/?on=2026-11-26")
+
+    Hand(page).link("Why is nothing offered")
+
+    expect(page.locator("main")).to_contain_text(re.compile("public holiday", re.IGNORECASE))
+
+
+def _now(site: Site, number: int) -> Appointment:
+    with site.app.app_context():
+        return db.session.get_one(Appointment, number)
