@@ -61,6 +61,7 @@ PUBLIC = frozenset(
         "patient.appointment",
         "patient.cancel",
         "patient.cancel_form",
+        "patient.data",
         "patient.invite",
         "patient.keep",
         "patient.keep_form",

@@ -3,6 +3,8 @@
 A link from the mail opens it. Looking changes nothing, since mail scanners look too.
 """
 
+import json
+
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -19,10 +21,11 @@ from booking.services.appointments import (
 )
 from booking.services.correspondence import appointment_facts, clinic_facts
 from booking.services.inbox import check_keepable, keep_appointment
+from booking.services.own_data import own_data
 from booking.services.waitlist import open_offer
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
-from booking.web.limits import limit_bookings
+from booking.web.limits import limit_bookings, limit_holds
 from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
 from booking.web.times import read_query
@@ -43,6 +46,7 @@ def appointment(token: str) -> ResponseReturnValue:
         token=token,
         over=found.start_at <= now(),
         may_change=patient_may_change(found, now=now()),
+        button=ButtonForm(),
         offer=open_offer(db.session(), found, now=now()),
         google=links.google_calendar_url(facts),
         outlook_live=links.outlook_live_url(facts),
@@ -117,6 +121,18 @@ def cancel(token: str) -> ResponseReturnValue:
             reason=form.reason.checked,
         )
     return redirect(url_for(".appointment", token=token), 303)
+
+
+@bp.post("/data")
+@limit_holds
+def data(token: str) -> ResponseReturnValue:
+    """What we know of the patient through this appointment, as a file."""
+    with transaction() as session:
+        found = own_data(session, appointment_by_token(session, token), booking().house, now=now())
+    body = json.dumps(found, indent=2, ensure_ascii=False)
+    response = Response(body + "\n", content_type="application/json; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="appointment-data.json"'
+    return response
 
 
 @bp.get("/keep")

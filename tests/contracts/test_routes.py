@@ -25,8 +25,8 @@ from tests.visits import (
 )
 
 VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "TRACE")
-BY_SCRIPT = ("public.hold", "public.let_go")
-"""Sent beside a form, never the form itself: there is nothing typed to give back."""
+NOTHING_TYPED = ("patient.data", "public.hold", "public.let_go")
+"""Sent beside a form or by a button alone: there is nothing to give back."""
 SAFE = ("GET", "HEAD", "OPTIONS", "PROPFIND")
 PUBLIC = {
     "api.appointment",
@@ -56,6 +56,7 @@ PUBLIC = {
     "patient.appointment",
     "patient.cancel",
     "patient.cancel_form",
+    "patient.data",
     "patient.invite",
     "patient.keep",
     "patient.keep_form",
@@ -327,7 +328,7 @@ def test_what_changes_something_refuses_a_request_without_our_token(
             "patient": 422,
         }
         blueprint = rule.endpoint.partition(".")[0]
-        wanted = 400 if rule.endpoint in BY_SCRIPT else expected.get(blueprint, 400)
+        wanted = 400 if rule.endpoint in NOTHING_TYPED else expected.get(blueprint, 400)
         assert answer.status_code == wanted, path
 
     assert rows() == before
