@@ -1,6 +1,8 @@
 """What goes wrong, told to people as a page and to programs as RFC 9457 problem+json."""
 
+import time
 from http import HTTPStatus
+from math import ceil
 
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
@@ -22,6 +24,7 @@ from booking.domain.refusals import (
     WrongState,
 )
 from booking.models.database import Busy, db, is_busy
+from booking.web.limits import limiter
 from booking.web.state import NoClinic, clinic
 
 log = structlog.get_logger("web")
@@ -95,6 +98,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
+    if limiter.current_limit and status == HTTPStatus.TOO_MANY_REQUESTS:
+        rest = limiter.current_limit.reset_at - time.time()
+        answer.headers["Retry-After"] = str(max(1, ceil(rest)))
     return answer
 
 

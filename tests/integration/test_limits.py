@@ -68,6 +68,7 @@ def test_who_is_stopped_is_told_in_the_right_form(limited: Flask) -> None:
     form = send(client, get(client, "/services/visit/book?start=2026-12-01T14:00:00Z"), "/book")
 
     assert (api.status_code, api.content_type) == (429, "application/problem+json")
+    assert 0 < int(api.headers["Retry-After"]) <= 3600
     assert api.get_json()["code"] == "too_many_requests"
     assert form.status_code == 429
     assert page_of(form).heading == "Too many tries"
