@@ -165,6 +165,7 @@ def offer_next(session: Session, entry: WaitlistEntry, house: House, *, now: dat
     """
     service = lock(session, entry.appointment)
     clinic = session.get_one(Clinic, 1)
+    session.refresh(entry)  # who has left meanwhile is offered nothing
     _expire(session, entry, house.keys, now)
     if not _is_next(entry, now):
         return False

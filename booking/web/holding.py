@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from booking.domain.refusals import NotOffered, SlotTaken
 from booking.models.database import db, transaction
 from booking.services import holds
+from booking.services.allocation import lock_service
 from booking.web.limits import address, network
 from booking.web.state import booking, now
 
@@ -33,9 +34,19 @@ def own_hold() -> int | None:
     return holds.held_by(db.session(), _key(), now=now())
 
 
-def let_go(work: Session) -> None:
-    """Free what this browser holds, in a transaction that is under way."""
-    if session.pop(HOLDING, None):
+def let_go(work: Session, booking_now: str | None = None) -> None:
+    """Free what this browser holds, in a transaction that is under way.
+
+    Args:
+        booking_now: The service that is about to be booked. It is locked first, as in every
+            booking: two that wait for each other's hold and lock would wait for ever.
+
+    Raises:
+        NotOffered: if there is no such service any more.
+    """
+    if session.get(HOLDING):
+        if booking_now is not None:
+            lock_service(work, booking_now)
         holds.let_go(work, _key())
 
 

@@ -82,7 +82,7 @@ def book(slug: str) -> ResponseReturnValue:
     wish = form.request()
     try:
         with transaction() as work:
-            holding.let_go(work)
+            holding.let_go(work, booking_now=slug)
             appointment = book_appointment(work, slug, wish, booking().house, now=now())
             if (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
                 # An old wish of this browser, cancelled or moved since: this is a new one.

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken
 from booking.domain.slots import Slot
-from booking.models import Appointment, Clinic, Occupancy
+from booking.models import Appointment, Clinic, Occupancy, Practitioner
 from booking.models.database import db, transaction
 from booking.services import desk, holds
 from booking.services.appointments import book_appointment
@@ -165,6 +165,23 @@ def test_a_form_that_comes_back_keeps_its_time_without_a_script(
     mended = send(client, page_of(answer), "/book", email="sam@mail.example")
 
     assert (answer.status_code, held, others, mended.status_code) == (422, 1, 409, 303)
+
+
+def test_a_booking_that_fails_leaves_the_hold_with_whom_it_was(client: FlaskClient) -> None:
+    """The practitioner has gone and comes back; what was held meanwhile is still one's own."""
+    client.post("/services/video/hold", data=wish(client))
+    form = get(client, form_path("Tue 09:00", "video", practitioner="ada"))
+    _active("ada", active=False)
+    assert send(client, form, "/book", **SAM).status_code == 409
+
+    _active("ada", active=True)
+
+    assert send(client, form, "/book", **SAM).status_code == 303
+
+
+def _active(slug: str, *, active: bool) -> None:
+    with transaction() as session:
+        session.scalars(select(Practitioner).where(Practitioner.slug == slug)).one().active = active
 
 
 def test_leaving_the_page_frees_the_time(client: FlaskClient) -> None:
