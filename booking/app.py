@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flask import Flask
-from flask_babel import Babel
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -31,6 +30,7 @@ from booking.web import (
     gate,
     inbound,
     join,
+    languages,
     lost,
     numbers,
     ops,
@@ -102,7 +102,7 @@ def create_app(
     trail.install(app)
     errors.install(app)
     filters.install(app)
-    Babel(app)
+    languages.install(app)
     limiter.init_app(app)
     signin.install(app)
     _register(app)

@@ -155,10 +155,10 @@ def _mailto(address: str) -> vCalAddress:
 
 def _conference(url: str, language: str) -> vUri:
     """Where the call takes place (RFC 7986 §5.11), VALUE given as the RFC demands."""
-    conference = vUri(url)
+    conference, _ = vUri(url), translator(language)
     conference.params["VALUE"] = "URI"
     conference.params["FEATURE"] = ["AUDIO", "VIDEO"]
-    conference.params["LABEL"] = translator(language)("Video call")
+    conference.params["LABEL"] = _("Video call")
     return conference
 
 
@@ -178,5 +178,6 @@ def _description(clinic: ClinicFacts, appointment: AppointmentFacts, *, cancelle
         lines += [where_text(appointment), web_address(appointment.video_url)]
     see = _("See your appointment") if cancelled else _("See, move or cancel your appointment")
     lines.append(f"{see}: {appointment.manage_url}" if appointment.manage_url else "")
-    lines.append(f"{_('Questions? Call us')}: {clinic.phone}" if clinic.phone else "")
+    questions = _("Questions? Call us")
+    lines.append(f"{questions}: {clinic.phone}" if clinic.phone else "")
     return "\n".join(line for line in map(one_line, lines) if line)

@@ -55,7 +55,8 @@ def _encoded(query: dict[str, str]) -> str:
 
 
 def _details(appointment: AppointmentFacts) -> str:
-    return translator(appointment.language)("Everything else is in the mail from the clinic.")
+    _ = translator(appointment.language)
+    return _("Everything else is in the mail from the clinic.")
 
 
 def _place(appointment: AppointmentFacts) -> str:

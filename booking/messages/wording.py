@@ -66,8 +66,8 @@ def date_text(each: date, *, today: date | None = None, language: str = ENGLISH)
 
 def month_text(each: date, *, language: str = ENGLISH) -> str:
     """The month, "November 2026"."""
-    month = month_names(language)[each.month - 1]
-    return translator(language)("%(month)s %(year)s", month=month, year=each.year)
+    month, _ = month_names(language)[each.month - 1], translator(language)
+    return _("%(month)s %(year)s", month=month, year=each.year)
 
 
 def hours_text(start: datetime, end: datetime, zone: str, *, language: str = ENGLISH) -> str:
@@ -81,10 +81,10 @@ def hours_text(start: datetime, end: datetime, zone: str, *, language: str = ENG
 
 def zone_name(zone: str, instant: datetime, *, language: str = ENGLISH) -> str:
     """The zone as people say it, "New York time"; those without a place say their offset."""
-    local = _local(instant, zone)
+    local, _ = _local(instant, zone), translator(language)
     if "/" not in zone or zone.startswith("Etc/"):
         return _offset_text(local) if local.utcoffset() else "UTC"
-    return translator(language)("%(place)s time", place=city(zone, language))
+    return _("%(place)s time", place=city(zone, language))
 
 
 def when_text(start: datetime, end: datetime, zone: str, *, language: str = ENGLISH) -> str:
@@ -130,9 +130,8 @@ def where_text(appointment: AppointmentFacts) -> str:
 
 def title_text(appointment: AppointmentFacts) -> str:
     """What the event is called; the title that nobody chose is in the patient's language."""
-    if appointment.title == "Appointment":
-        return translator(appointment.language)("Appointment")
-    return appointment.title
+    _ = translator(appointment.language)
+    return _("Appointment") if appointment.title == "Appointment" else appointment.title
 
 
 def _local(instant: datetime, zone: str) -> datetime:

@@ -7,6 +7,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext as _
+
 from booking.domain.slots import Slot
 
 SUNDAY_FIRST = frozenset({"US", "CA", "MX", "BR", "JP", "IL", "IN", "ZA", "PH", "TW", "HK"})
@@ -40,9 +42,9 @@ class Month:
     sunday_first: bool
 
     @property
-    def weekdays(self) -> list[str]:
-        """The names of the columns."""
-        return [calendar.day_name[each] for each in self._calendar.iterweekdays()]
+    def weekdays(self) -> list[int]:
+        """The columns; 0 is Monday."""
+        return list(self._calendar.iterweekdays())
 
     @cached_property
     def weeks(self) -> list[list[Day]]:
@@ -64,10 +66,11 @@ class Month:
     @property
     def parts(self) -> list[tuple[str, list[Slot]]]:
         """The chosen day's slots: morning, afternoon, evening; empty parts left out."""
-        named: dict[str, list[Slot]] = {"Morning": [], "Afternoon": [], "Evening": []}
+        named: list[tuple[str, list[Slot]]]
+        named = [(_("Morning"), []), (_("Afternoon"), []), (_("Evening"), [])]
         for slot in self.by_day.get(self.chosen, ()) if self.chosen else ():
-            named[_part_of_day(slot.start.astimezone(self.zone))].append(slot)
-        return [(name, slots) for name, slots in named.items() if slots]
+            named[_part_of_day(slot.start.astimezone(self.zone))][1].append(slot)
+        return [(name, slots) for name, slots in named if slots]
 
     def more_days(self, count: int) -> list[tuple[date, Sequence[Slot]]]:
         """The days with free times that come after the chosen one."""
@@ -125,7 +128,5 @@ def month_of(
     )
 
 
-def _part_of_day(local: datetime) -> str:
-    if local.hour < NOON:
-        return "Morning"
-    return "Afternoon" if local.hour < EVENING else "Evening"
+def _part_of_day(local: datetime) -> int:
+    return sum(local.hour >= each for each in (NOON, EVENING))
