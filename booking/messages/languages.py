@@ -15,7 +15,7 @@ from babel.support import NullTranslations, Translations
 
 ENGLISH = "en"
 LANGUAGES = {ENGLISH: "English", "es": "Español"}
-"""By BCP 47 tag, each under the name that its speakers give it; the texts in the code are English."""
+"""By BCP 47 tag, each as its speakers call it; the texts in the code are English."""
 FOLDER = Path(__file__).parent.parent / "translations"
 
 

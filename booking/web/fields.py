@@ -213,7 +213,7 @@ def _zones() -> frozenset[str]:
 
 
 def _too_long(what: str, longest: int) -> str:
-    sentence = _("%(what)s can have up to %(longest)s characters. Shorten it.")
+    sentence: str = _("%(what)s can have up to %(longest)s characters. Shorten it.")
     return sentence % {"what": what, "longest": longest}
 
 

@@ -22,9 +22,7 @@ from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
 from booking.web.languages import page_language
 
-SESSION_ENDED = _l(
-    "This page was open for a long time. Nothing is lost: press the button again."
-)
+SESSION_ENDED = _l("This page was open for a long time. Nothing is lost: press the button again.")
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -80,7 +78,8 @@ class BookingForm(Form):
         _l("When we call, ask for"), [checked(fields.plain_text, longest=120, what=_l("This name"))]
     )
     event_title = Checked(
-        _l("Name of the event"), [checked(fields.plain_text, longest=60, what=_l("The name of the event"))]
+        _l("Name of the event"),
+        [checked(fields.plain_text, longest=60, what=_l("The name of the event"))],
     )
     carer_name = Checked(
         _l("Name of who books"), [checked(fields.plain_text, longest=120, what=_l("This name"))]

@@ -95,7 +95,7 @@ def _begin() -> None:
 
 
 def _is_for_patients() -> bool:
-    """Whether patients see it; an address that leads nowhere is theirs unless it looks like ours."""
+    """Whether patients see it; an address that leads nowhere is theirs, as a rule."""
     if request.endpoint is None:
         return not request.path.startswith(("/staff", "/api/"))
     return request.blueprint in PATIENTS
@@ -134,7 +134,7 @@ def _of_the_appointment() -> str | None:
 
 
 def _address(tag: str) -> str:
-    """This page in another language: after a wrong form its empty page, after an error the first."""
+    """This page in another language; after a wrong form its empty page, after an error `/`."""
     if request.endpoint is None or "failed" in g:
         return url_for("public.services", lang=tag)
     args = request.args.to_dict()

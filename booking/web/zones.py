@@ -38,7 +38,9 @@ def zone_choices(chosen: str, clinics: str) -> dict[str, list[tuple[str, str]]]:
     first = dict.fromkeys((clinics, chosen))
     groups = {_("Here"): [(key, place(key)) for key in first]}
     for name, keys in COMMON:
-        groups[str(name)] = sorted(((key, place(key)) for key in keys if key not in first), key=_place)
+        groups[str(name)] = sorted(
+            ((key, place(key)) for key in keys if key not in first), key=_place
+        )
     return groups
 
 
