@@ -76,7 +76,7 @@ def _event(
     """What all messages to a patient say alike."""
     event = outline(appointment, stamp)
     event.add("organizer", organizer(clinic))
-    event.add("summary", one_line(title_text(appointment)))
+    event.add("summary", one_line(title_text(appointment.title, appointment.language)))
     event.add("description", _description(clinic, appointment, cancelled=cancelled))
     event.add("location", _location(appointment))
     if (video := web_address(appointment.video_url)) and not cancelled:

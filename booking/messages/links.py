@@ -18,7 +18,7 @@ def google_calendar_url(appointment: AppointmentFacts) -> str:
     span = f"{_basic(appointment.start)}/{_basic(appointment.end)}"
     query = {
         "action": "TEMPLATE",
-        "text": one_line(title_text(appointment)),
+        "text": one_line(title_text(appointment.title, appointment.language)),
         "dates": span,
         "details": _details(appointment),
         "location": _place(appointment),
@@ -40,7 +40,7 @@ def _outlook_url(host: str, appointment: AppointmentFacts) -> str:
     query = {
         "path": "/calendar/action/compose",
         "rru": "addevent",
-        "subject": one_line(title_text(appointment)),
+        "subject": one_line(title_text(appointment.title, appointment.language)),
         "startdt": _extended(appointment.start),
         "enddt": _extended(appointment.end),
         "body": _details(appointment),

@@ -128,10 +128,10 @@ def where_text(appointment: AppointmentFacts) -> str:
     return _("By video") if known else _("By video. We will send you the link.")
 
 
-def title_text(appointment: AppointmentFacts) -> str:
+def title_text(title: str, language: str) -> str:
     """What the event is called; the title that nobody chose is in the patient's language."""
-    _ = translator(appointment.language)
-    return _("Appointment") if appointment.title == "Appointment" else appointment.title
+    _ = translator(language)
+    return _("Appointment") if title == "Appointment" else title
 
 
 def _local(instant: datetime, zone: str) -> datetime:

@@ -94,6 +94,7 @@ def install(app: Flask) -> None:
         date=date_text,
         month=month,
         month_name=month_name,
+        event_title=event_title,
         weekday=weekday,
         minutes=minutes,
         instant=fields.utc_text,
@@ -178,6 +179,11 @@ def minutes(length: timedelta) -> str:
     words = [ngettext("%(num)s hour", "%(num)s hours", whole)] if whole else []
     words += [ngettext("%(num)s minute", "%(num)s minutes", rest)] if rest else []
     return " ".join(words)
+
+
+def event_title(title: str, language: str | None = None) -> str:
+    """What a calendar will show; `language` is that of the appointment, if there is one."""
+    return wording.title_text(title, language or page_language())
 
 
 def phone(number: str) -> str:

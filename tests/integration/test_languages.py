@@ -112,12 +112,12 @@ def test_a_whole_visit_in_spanish(client: FlaskClient) -> None:
 
     path = book(client, service="call").location
 
-    read(client, path)
+    assert "“Cita”" in read(client, path).text
     read(client, f"{path}/reschedule")
     start = utc_text(at("Wed 10:00"))
     chosen = read(client, f"{path}/reschedule?start={start}")
     assert client.post(f"{path}/reschedule", data=chosen.form().values()).status_code == 303
-    assert "Su cita está cambiada" in read(client, f"{path}?moved=1").text
+    assert "Su cita se cambió" in read(client, f"{path}?moved=1").text
     too_long = send(client, read(client, f"{path}/cancel"), reason="x" * 501)
     assert "El motivo puede tener" in is_spanish(too_long, 422).text
     send(client, get(client, f"{path}/cancel"))
