@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flask import Flask
-from flask_babel import Babel
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -34,6 +33,7 @@ from booking.web import (
     gate,
     inbound,
     join,
+    languages,
     lost,
     numbers,
     ops,
@@ -116,7 +116,7 @@ def create_app(
     errors.install(app)
     filters.install(app)
     embedding.install(app)
-    Babel(app)
+    languages.install(app)
     limiter.init_app(app)
     signin.install(app)
     _register(app)

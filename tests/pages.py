@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from booking.messages.languages import LANGUAGES, direction
+
 VOID = frozenset(
     [
         "area",
@@ -247,7 +249,7 @@ def _frame(page: Page) -> Iterator[str]:
             yield f"{count} <{tag}>"
         elif tag in ("h1", "title") and not page.all(tag)[0].text:
             yield f"an empty <{tag}>"
-    if not page.all("html", lang="en"):
+    if not any(page.all("html", lang=tag, dir=direction(tag)) for tag in LANGUAGES):
         yield "no language"
     if not page.all("meta", name="viewport", content="width=device-width, initial-scale=1"):
         yield "no viewport, or one that keeps the page from being enlarged"

@@ -58,6 +58,9 @@ class AppointmentFacts:
     patient_address: str = field(repr=False)
     patient_timezone: str
 
+    language: str = "en"
+    """In which the patient is written to, one of `languages.LANGUAGES`."""
+
     partstat: str = "NEEDS-ACTION"
     """The answer heard so far (RFC 5545 §3.2.12)."""
 

@@ -10,7 +10,8 @@ from icalendar import Calendar, Event, vCalAddress, vText, vUri
 
 from .facts import AppointmentFacts, ClinicFacts, StaffEventFacts
 from .hygiene import one_line, web_address
-from .wording import local_times, where_text
+from .languages import translator
+from .wording import local_times, title_text, where_text
 
 PRODUCT = "-//Booking//Appointments//EN"
 _ANSWERS = frozenset({"NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE"})
@@ -75,11 +76,11 @@ def _event(
     """What all messages to a patient say alike."""
     event = outline(appointment, stamp)
     event.add("organizer", organizer(clinic))
-    event.add("summary", one_line(appointment.title))
+    event.add("summary", one_line(title_text(appointment.title, appointment.language)))
     event.add("description", _description(clinic, appointment, cancelled=cancelled))
     event.add("location", _location(appointment))
     if (video := web_address(appointment.video_url)) and not cancelled:
-        event.add("conference", _conference(video))
+        event.add("conference", _conference(video, appointment.language))
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("class", "PRIVATE")
     event.add("transp", "OPAQUE")
@@ -152,28 +153,31 @@ def _mailto(address: str) -> vCalAddress:
     return vCalAddress("mailto:" + quote(one_line(address), safe=_FIT_FOR_MAILTO))
 
 
-def _conference(url: str) -> vUri:
+def _conference(url: str, language: str) -> vUri:
     """Where the call takes place (RFC 7986 §5.11), VALUE given as the RFC demands."""
-    conference = vUri(url)
+    conference, _ = vUri(url), translator(language)
     conference.params["VALUE"] = "URI"
     conference.params["FEATURE"] = ["AUDIO", "VIDEO"]
-    conference.params["LABEL"] = "Video call"
+    conference.params["LABEL"] = _("Video call")
     return conference
 
 
 def _location(appointment: AppointmentFacts) -> str:
     if appointment.mode == "in_person":
         return one_line(where_text(appointment))
-    return "Phone" if appointment.mode == "phone" else "Video"
+    _ = translator(appointment.language)
+    return _("Phone") if appointment.mode == "phone" else _("Video")
 
 
 def _description(clinic: ClinicFacts, appointment: AppointmentFacts, *, cancelled: bool) -> str:
     """Times, place, the way back to us: the only place of the patient's own link."""
-    lines = ["This appointment is cancelled."] if cancelled else []
+    _ = translator(appointment.language)
+    lines = [_("This appointment is cancelled.")] if cancelled else []
     lines += [time.text for time in local_times(clinic, appointment)]
     if not cancelled:
         lines += [where_text(appointment), web_address(appointment.video_url)]
-    see = "See your appointment" if cancelled else "See, move or cancel your appointment"
+    see = _("See your appointment") if cancelled else _("See, move or cancel your appointment")
     lines.append(f"{see}: {appointment.manage_url}" if appointment.manage_url else "")
-    lines.append(f"Questions? Call us: {clinic.phone}" if clinic.phone else "")
+    questions = _("Questions? Call us")
+    lines.append(f"{questions}: {clinic.phone}" if clinic.phone else "")
     return "\n".join(line for line in map(one_line, lines) if line)

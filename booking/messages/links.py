@@ -9,9 +9,8 @@ from urllib.parse import quote, urlencode
 
 from .facts import AppointmentFacts
 from .hygiene import one_line
-
-_DETAILS = "Everything else is in the mail from the clinic."
-_PLACES = {"video": "Video", "phone": "Phone"}
+from .languages import translator
+from .wording import title_text
 
 
 def google_calendar_url(appointment: AppointmentFacts) -> str:
@@ -19,9 +18,9 @@ def google_calendar_url(appointment: AppointmentFacts) -> str:
     span = f"{_basic(appointment.start)}/{_basic(appointment.end)}"
     query = {
         "action": "TEMPLATE",
-        "text": one_line(appointment.title),
+        "text": one_line(title_text(appointment.title, appointment.language)),
         "dates": span,
-        "details": _DETAILS,
+        "details": _details(appointment),
         "location": _place(appointment),
     }
     return f"https://calendar.google.com/calendar/render?{_encoded(query)}"
@@ -41,10 +40,10 @@ def _outlook_url(host: str, appointment: AppointmentFacts) -> str:
     query = {
         "path": "/calendar/action/compose",
         "rru": "addevent",
-        "subject": one_line(appointment.title),
+        "subject": one_line(title_text(appointment.title, appointment.language)),
         "startdt": _extended(appointment.start),
         "enddt": _extended(appointment.end),
-        "body": _DETAILS,
+        "body": _details(appointment),
         "location": _place(appointment),
     }
     return f"https://{host}/calendar/0/deeplink/compose?{_encoded(query)}"
@@ -55,8 +54,15 @@ def _encoded(query: dict[str, str]) -> str:
     return urlencode({name: text for name, text in query.items() if text}, quote_via=quote)
 
 
+def _details(appointment: AppointmentFacts) -> str:
+    _ = translator(appointment.language)
+    return _("Everything else is in the mail from the clinic.")
+
+
 def _place(appointment: AppointmentFacts) -> str:
-    return _PLACES.get(appointment.mode, one_line(appointment.location))
+    _ = translator(appointment.language)
+    places = {"video": _("Video"), "phone": _("Phone")}
+    return places.get(appointment.mode, one_line(appointment.location))
 
 
 def _basic(instant: datetime) -> str:

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from . import invitation
 from .facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
 from .hygiene import header_text, one_line, plain_address, web_address
+from .languages import ENGLISH, LANGUAGES, catalog, direction
 from .wording import (
     clock_text,
     day_text,
@@ -77,13 +78,7 @@ class Renderer:
 
     def __init__(self, templates: Path) -> None:
         """Read templates from `templates`, the folder that has ``email/`` in it."""
-        self._environment = Environment(
-            loader=FileSystemLoader(templates),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environments = {each: _environment(templates, each) for each in LANGUAGES}
 
     def compose_patient(
         self,
@@ -102,7 +97,8 @@ class Renderer:
         """
         if kind not in PATIENT_KINDS:
             raise ValueError(f"There is no mail to patients called {kind!r}.")
-        subject, text, html = self._texts(kind, _patient_context(clinic, appointment))
+        context = _patient_context(clinic, appointment)
+        subject, text, html = self._texts(kind, context, appointment.language)
         body = _multipart("alternative", *_bodies(text, html))
         if kind in _METHODS:
             method, render = _METHODS[kind]
@@ -166,22 +162,43 @@ class Renderer:
         body = _multipart("alternative", *_bodies(text, html))
         return _mail(clinic, recipient, message_id, subject, sent_at, body)
 
-    def _texts(self, kind: str, context: dict[str, object]) -> tuple[str, str, str]:
+    def _texts(
+        self, kind: str, context: dict[str, object], language: str = ENGLISH
+    ) -> tuple[str, str, str]:
         """Subject, plain text and HTML of one message."""
-        subject = self._render(kind, "subject.txt", context).strip()
-        context = {**context, "subject": subject}
-        text = self._render(kind, "body.txt", context).strip() + "\n"
-        return subject, text, self._render(kind, "body.html", context)
+        environment = self._environments[language]
 
-    def _render(self, kind: str, part: str, context: dict[str, object]) -> str:
-        return self._environment.get_template(f"email/{kind}/{part}").render(context)
+        def render(part: str, **more: str) -> str:
+            return environment.get_template(f"email/{kind}/{part}").render(context | more)
+
+        subject = render("subject.txt").strip()
+        text = render("body.txt", subject=subject).strip() + "\n"
+        return subject, text, render("body.html", subject=subject)
+
+
+def _environment(templates: Path, language: str) -> Environment:
+    """The templates in one language; those for staff are only ever read in English."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    texts = catalog(language)
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        texts.gettext, texts.ngettext, newstyle=True
+    )
+    environment.globals.update(language=language, direction=direction(language))
+    return environment
 
 
 def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict[str, object]:
-    zone = appointment.patient_timezone
-    when = short_when(appointment.start, zone)
+    zone, language = appointment.patient_timezone, appointment.language
+    when = short_when(appointment.start, zone, language=language)
     if zones_differ(zone, clinic.timezone, appointment.start):
-        when = f"{when}, {zone_name(zone, appointment.start)}"
+        when = f"{when}, {zone_name(zone, appointment.start, language=language)}"
     return {
         "clinic_name": one_line(clinic.name),
         "clinic_phone": one_line(clinic.phone),
@@ -199,8 +216,11 @@ def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict
 
 
 def _until(appointment: AppointmentFacts, zone: str) -> str:
-    until = appointment.kept_until
-    return f"{clock_text(until, zone)}, {zone_name(zone, until)}" if until else ""
+    until, language = appointment.kept_until, appointment.language
+    if until is None:
+        return ""
+    zone_in_words = zone_name(zone, until, language=language)
+    return f"{short_when(until, zone, language=language)}, {zone_in_words}"
 
 
 def _notice_context(clinic: ClinicFacts, notice: NoticeFacts) -> dict[str, object]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from booking.domain.lifecycle import Partstat, Status
 from booking.messages.facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
+from booking.messages.languages import known_language
 from booking.models import Appointment, Audience, Clinic, Kind, Mode, OwedMessage
 from booking.services.links import Keys, token_of
 from booking.services.telling import Telling
@@ -39,6 +40,7 @@ def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) ->
         video_url=service.video_url if service.mode == Mode.VIDEO else None,
         patient_address=appointment.patient_email,
         patient_timezone=appointment.patient_timezone,
+        language=known_language(appointment.language),
         partstat=appointment.partstat,
         manage_url=f"{base_url}/appointments/{token_of(appointment, keys)}",
         cancelled=appointment.status == Status.CANCELLED,

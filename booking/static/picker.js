@@ -65,10 +65,11 @@ const neighbour = (days, at, key) => {
   if (!here) return null;
   const before = days.slice(0, at).reverse();
   const after = days.slice(at + 1);
+  const [left, right] = document.dir === "rtl" ? [after[0], before[0]] : [before[0], after[0]];
   const week = days.filter((each) => row(each) === row(here));
   return {
-    ArrowLeft: before[0],
-    ArrowRight: after[0],
+    ArrowLeft: left,
+    ArrowRight: right,
     ArrowUp: before.find((each) => column(each) === column(here)),
     ArrowDown: after.find((each) => column(each) === column(here)),
     Home: week[0],

@@ -18,6 +18,7 @@ from booking.domain.openings import local_day
 from booking.domain.refusals import NotOffered, SlotTaken
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
+from booking.messages.languages import ENGLISH
 from booking.models import Appointment, HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import (
@@ -63,6 +64,7 @@ class PatientBody(Body):
     phone: Text | None = None
     timezone: Text | None = None
     may_leave_message: bool = False
+    language: Text = ENGLISH
 
 
 class BookingBody(Body):
@@ -233,6 +235,7 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
     zone = clinic().timezone
     if patient.timezone:
         zone = check("patient.timezone", fields.timezone_name, patient.timezone)
+    language = check("patient.language", fields.language, patient.language)
     if not body.email_consent:
         errors["email_consent"] = ["The patient must agree to be told by email."]
     if body.practitioner is not None and practitioner_ids(service, body.practitioner) == []:
@@ -248,6 +251,7 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
             phone=phone,
             timezone=zone,
             may_leave_message=patient.may_leave_message and phone is not None,
+            language=language,
         ),
         key=_idempotency_key(),
     )

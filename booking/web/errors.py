@@ -24,6 +24,7 @@ from booking.domain.refusals import (
     WrongState,
 )
 from booking.models.database import Busy, db, is_busy
+from booking.web import languages
 from booking.web.limits import limiter
 from booking.web.state import NoClinic, clinic
 
@@ -153,6 +154,7 @@ def _answer(status: int, code: str, *, look: bool = True) -> Response:
     if request.path.startswith("/api/"):
         return problem(status, code)
     known = look and _clinic_known()
+    languages.on_an_error(look=known)
     body = render_template("error.html", status=status, code=code, clinic_known=known)
     return Response(body, status=status, content_type="text/html; charset=utf-8")
 

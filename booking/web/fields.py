@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from flask_babel import gettext as _
 
+from booking.messages.languages import LANGUAGES
 from booking.models import CalendarKind
 
 LONGEST_ADDRESS = 254
@@ -30,11 +32,10 @@ def plain_text(text: str, *, longest: int, what: str) -> str:
     """One line of text that can go anywhere: NFC, no controls, no encoded words (RFC 2047)."""
     text = unicodedata.normalize("NFC", text.strip()) if _encodable(text) else text
     if len(text) > longest:
-        raise ValueError(f"{what} can have up to {longest} characters. Shorten it.")
+        raise ValueError(_too_long(what, longest))
     if any(_forbidden(each) for each in text) or "=?" in text:
-        raise ValueError(
-            f"{what} has a character that we cannot use. Type it again, without pasting."
-        )
+        sentence = _("%(what)s has a character that we cannot use. Type it again, without pasting.")
+        raise ValueError(sentence % {"what": what})
     return text
 
 
@@ -43,15 +44,15 @@ def several_lines(text: str, *, longest: int, what: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     checked = "\n".join(plain_text(line, longest=longest, what=what) for line in lines).strip()
     if len(checked) > longest:
-        raise ValueError(f"{what} can have up to {longest} characters. Shorten it.")
+        raise ValueError(_too_long(what, longest))
     return checked
 
 
 def person_name(text: str) -> str:
     """A name as its owner writes it."""
-    name = plain_text(text, longest=120, what="Your name")
+    name = plain_text(text, longest=120, what=_("Your name"))
     if not name:
-        raise ValueError("Enter your name.")
+        raise ValueError(_("Enter your name."))
     return name
 
 
@@ -59,14 +60,14 @@ def email_address(text: str) -> str:
     """One plain address (RFC 5321): no display name, no comment, no quotes, no literal."""
     text = text.strip()
     if not text:
-        raise ValueError("Enter your email address.")
+        raise ValueError(_("Enter your email address."))
     try:
         if len(text) > LONGEST_ADDRESS or not text.isascii() or "=?" in text:
             raise EmailNotValidError
         found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
         return found.ascii_email or text  # as mail servers write it, `xn--` and all
     except EmailNotValidError:
-        sentence = "Enter an email address in the right form, like name@example.com."
+        sentence = _("Enter an email address in the right form, like name@example.com.")
         raise ValueError(sentence) from None
 
 
@@ -78,7 +79,7 @@ def phone_number(text: str, country: str) -> str:
         number = None
     if number is None or len(text) > 40 or not phonenumbers.is_possible_number(number):
         raise ValueError(
-            "Enter a phone number in full, like (212) 456-7890, or with + and the country code."
+            _("Enter a phone number in full, like (212) 456-7890, or with + and the country code.")
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -121,20 +122,27 @@ def calendar_kind(text: str) -> CalendarKind:
 def timezone_name(text: str) -> str:
     """An IANA time zone."""
     if text not in _zones():
-        raise ValueError("Choose a time zone from the list.")
+        raise ValueError(_("Choose a time zone from the list."))
+    return text
+
+
+def language(text: str) -> str:
+    """One of the languages that patients are written to in."""
+    if text not in LANGUAGES:
+        raise ValueError(f"Choose one of: {', '.join(LANGUAGES)}.")
     return text
 
 
 def instant(text: str) -> datetime:
     """An instant as RFC 3339 writes it, on a whole minute, with its offset."""
     if not 16 <= len(text) <= 35 or text[10:11] not in "Tt":
-        raise ValueError("Choose a time again.")
+        raise ValueError(_("Choose a time again."))
     try:
         found = datetime.fromisoformat(text.upper())
         if found.tzinfo is None or not EARLIEST < found.astimezone(UTC) < LATEST:
             raise ValueError
     except (ValueError, OverflowError):
-        raise ValueError("Choose a time again.") from None
+        raise ValueError(_("Choose a time again.")) from None
     return found.astimezone(UTC)
 
 
@@ -202,6 +210,11 @@ def zone_of(name: str | None, otherwise: str) -> ZoneInfo:
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
     return frozenset(each for each in available_timezones() if "/" in each or each == "UTC")
+
+
+def _too_long(what: str, longest: int) -> str:
+    sentence: str = _("%(what)s can have up to %(longest)s characters. Shorten it.")
+    return sentence % {"what": what, "longest": longest}
 
 
 def _encodable(text: str) -> bool:

@@ -7,19 +7,23 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from flask import Flask, session, url_for
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from booking.messages import wording
+from booking.messages.languages import month_names, weekday_names
 from booking.models import Mode
 from booking.services.correspondence import initials
 from booking.web import fields
+from booking.web.languages import page_language
 from booking.web.state import NoClinic, booking, clinic, now
 from booking.web.zones import place
 
 HIDDEN_NAMES = "names_hidden"
 MODES = {
-    Mode.IN_PERSON: "In person, at the clinic",
-    Mode.VIDEO: "By video",
-    Mode.PHONE: "By phone",
+    Mode.IN_PERSON: _l("In person, at the clinic"),
+    Mode.VIDEO: _l("By video"),
+    Mode.PHONE: _l("By phone"),
 }
 STATUSES = {
     "booked": "Booked",
@@ -94,6 +98,9 @@ def install(app: Flask) -> None:
         day=day,
         date=date_text,
         month=month,
+        month_name=month_name,
+        event_title=event_title,
+        weekday=weekday,
         minutes=minutes,
         instant=fields.utc_text,
         phone=phone,
@@ -106,10 +113,10 @@ def install(app: Flask) -> None:
         person=person,
     )
     app.jinja_env.globals.update(
-        zone_name=wording.zone_name,
+        zone_name=zone_name,
         zones_differ=wording.zones_differ,
-        when=wording.when_text,
-        hours=wording.hours_text,
+        when=when,
+        hours=hours,
         asset=_asset(app),
         the_clinic=the_clinic,
         now=now,
@@ -128,30 +135,60 @@ def install(app: Flask) -> None:
 
 def clock(instant: datetime, zone: str) -> str:
     """`9:30 am`."""
-    return wording.clock_text(instant, zone)
+    return wording.clock_text(instant, zone, language=page_language())
 
 
 def day(instant: datetime, zone: str) -> str:
     """`Tuesday 24 November`; with the year when it is another."""
-    return wording.day_text(instant, zone, today=_today())
+    return wording.day_text(instant, zone, today=_today(), language=page_language())
 
 
 def date_text(each: date) -> str:
     """The same for a date."""
-    words = f"{each:%A} {each.day} {each:%B}"
-    return words if each.year == _today().year else f"{words} {each.year}"
+    return wording.date_text(each, today=_today(), language=page_language())
 
 
 def month(each: date) -> str:
     """`November 2026`."""
-    return f"{each:%B %Y}"
+    return wording.month_text(each, language=page_language())
+
+
+def month_name(each: date) -> str:
+    """`November`."""
+    return month_names(page_language())[each.month - 1]
+
+
+def weekday(number: int) -> str:
+    """`Monday` for 0."""
+    return weekday_names(page_language())[number]
+
+
+def hours(start: datetime, end: datetime, zone: str) -> str:
+    """`9:30 am to 10:15 am`."""
+    return wording.hours_text(start, end, zone, language=page_language())
+
+
+def when(start: datetime, end: datetime, zone: str) -> str:
+    """The whole time on one line."""
+    return wording.when_text(start, end, zone, language=page_language())
+
+
+def zone_name(zone: str, instant: datetime) -> str:
+    """`New York time`."""
+    return wording.zone_name(zone, instant, language=page_language())
 
 
 def minutes(length: timedelta) -> str:
     """`45 minutes`, `1 hour`, `1 hour 30 minutes`."""
-    hours, rest = divmod(length // timedelta(minutes=1), 60)
-    words = [f"{hours} hour{'s' if hours > 1 else ''}"] if hours else []
-    return " ".join([*words, *([f"{rest} minutes"] if rest else [])])
+    whole, rest = divmod(length // timedelta(minutes=1), 60)
+    words = [ngettext("%(num)s hour", "%(num)s hours", whole)] if whole else []
+    words += [ngettext("%(num)s minute", "%(num)s minutes", rest)] if rest else []
+    return " ".join(words)
+
+
+def event_title(title: str, language: str | None = None) -> str:
+    """What a calendar will show; `language` is that of the appointment, if there is one."""
+    return wording.title_text(title, language or page_language())
 
 
 def phone(number: str) -> str:
@@ -166,7 +203,7 @@ def tel(number: str) -> str:
 
 def mode(each: str) -> str:
     """How one meets."""
-    return MODES[Mode(each)]
+    return str(MODES[Mode(each)])
 
 
 def person(name: str) -> str:

@@ -6,6 +6,8 @@ from secrets import token_urlsafe
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import StopValidation, ValidationError
@@ -18,8 +20,9 @@ from booking.models import CalendarKind
 from booking.services.busy import NewCalendar
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
+from booking.web.languages import page_language
 
-SESSION_ENDED = "This page was open for a long time. Nothing is lost: press the button again."
+SESSION_ENDED = _l("This page was open for a long time. Nothing is lost: press the button again.")
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -35,7 +38,7 @@ class Form(FlaskForm):  # type: ignore[misc]
             if field.errors:
                 expired = field.id == "csrf_token"
                 shown = "main" if field.id == "start" else field.id
-                found.append((shown, SESSION_ENDED if expired else str(field.errors[0])))
+                found.append((shown, str(SESSION_ENDED if expired else field.errors[0])))
         return found
 
 
@@ -60,27 +63,28 @@ class Checked(StringField):
 class BookingForm(Form):
     """Who would like to come."""
 
-    start = Checked("Time", [checked(fields.instant)])
+    start = Checked(_l("Time"), [checked(fields.instant)])
     practitioner = HiddenField()
     timezone = HiddenField()
     key = HiddenField(default=lambda: token_urlsafe(24))
-    name = Checked("Your name", [checked(fields.person_name)])
-    email = Checked("Email address", [checked(fields.email_address)])
-    phone = Checked("Phone number")
-    may_leave_message = BooleanField("You may leave a voice message on this number")
-    may_text = BooleanField("You may send a text message to this number")
-    email_consent = BooleanField("Send the details of my appointment to this email address")
+    name = Checked(_l("Your name"), [checked(fields.person_name)])
+    email = Checked(_l("Email address"), [checked(fields.email_address)])
+    phone = Checked(_l("Phone number"))
+    may_leave_message = BooleanField(_l("You may leave a voice message on this number"))
+    may_text = BooleanField(_l("You may send a text message to this number"))
+    email_consent = BooleanField(_l("Send the details of my appointment to this email address"))
     email_asked = HiddenField()
     call_name = Checked(
-        "When we call, ask for", [checked(fields.plain_text, longest=120, what="This name")]
+        _l("When we call, ask for"), [checked(fields.plain_text, longest=120, what=_l("This name"))]
     )
     event_title = Checked(
-        "Name of the event", [checked(fields.plain_text, longest=60, what="The name of the event")]
+        _l("Name of the event"),
+        [checked(fields.plain_text, longest=60, what=_l("The name of the event"))],
     )
     carer_name = Checked(
-        "Name of who books", [checked(fields.plain_text, longest=120, what="This name")]
+        _l("Name of who books"), [checked(fields.plain_text, longest=120, what=_l("This name"))]
     )
-    carer_phone = Checked("Phone number of who books")
+    carer_phone = Checked(_l("Phone number of who books"))
 
     def __init__(self, *, country: str, phone_needed: bool, default_timezone: str) -> None:
         super().__init__()
@@ -94,7 +98,7 @@ class BookingForm(Form):
             field.checked = None
             return
         if not text:
-            raise ValidationError("Enter the phone number that we can call you on.")
+            raise ValidationError(_("Enter the phone number that we can call you on."))
         try:
             field.checked = fields.phone_number(text, self._country)
         except ValueError as error:
@@ -106,9 +110,10 @@ class BookingForm(Form):
         if meant is None or self.email_asked.data == field.checked:
             return
         self.email_asked.data = field.checked
-        raise ValidationError(
-            f"Did you mean {meant}? Correct the address, or press the button again if it is right."
+        sentence = _(
+            "Did you mean %(meant)s? Correct the address, or press the button again if it is right."
         )
+        raise ValidationError(sentence % {"meant": meant})
 
     def validate_carer_phone(self, field: Checked) -> None:
         """Nobody needs one; one that is there is right, and somebody's."""
@@ -117,7 +122,7 @@ class BookingForm(Form):
         if not text:
             return
         if not (self.carer_name.data or "").strip():
-            raise ValidationError("Enter the name of who books, or leave this number empty.")
+            raise ValidationError(_("Enter the name of who books, or leave this number empty."))
         checked(fields.phone_number, country=self._country)(self, field)
 
     @property
@@ -129,7 +134,7 @@ class BookingForm(Form):
     def validate_email_consent(self, field: BooleanField) -> None:
         """Without it there is no invitation, and nobody would learn of a change."""
         if not field.data:
-            raise ValidationError("Tick this box so that we can send you the details.")
+            raise ValidationError(_("Tick this box so that we can send you the details."))
 
     def validate_key(self, field: HiddenField) -> None:
         """Too short a key could be shared by two people."""
@@ -153,6 +158,7 @@ class BookingForm(Form):
                 carer_name=self.carer_name.checked,
                 carer_phone=self.carer_phone.checked,
                 event_title=self.event_title.checked,
+                language=page_language(),
             ),
             key=f"form:{self.key.data}",
         )
@@ -161,13 +167,13 @@ class BookingForm(Form):
 class LostForm(Form):
     """Where the mail went that is lost."""
 
-    email = Checked("Email address", [checked(fields.email_address)])
+    email = Checked(_l("Email address"), [checked(fields.email_address)])
 
 
 class RescheduleForm(Form):
     """Which time instead."""
 
-    start = Checked("Time", [checked(fields.instant)], widget=HiddenInput())
+    start = Checked(_l("Time"), [checked(fields.instant)], widget=HiddenInput())
     practitioner = HiddenField()
 
     @property
@@ -181,8 +187,8 @@ class CancelForm(Form):
     """An optional reason; it stays with the staff."""
 
     reason = Checked(
-        "Reason (optional)",
-        [checked(fields.several_lines, longest=500, what="The reason")],
+        _l("Reason (optional)"),
+        [checked(fields.several_lines, longest=500, what=_l("The reason"))],
         widget=TextArea(),
     )
 

@@ -7,13 +7,15 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from flask_babel import lazy_gettext as _l
+
 from booking.domain.slots import Slot
 from booking.domain.waiting import DayPart, part_of_day
 
 PARTS = {
-    DayPart.MORNING: "Morning",
-    DayPart.AFTERNOON: "Afternoon",
-    DayPart.EVENING: "Evening",
+    DayPart.MORNING: _l("Morning"),
+    DayPart.AFTERNOON: _l("Afternoon"),
+    DayPart.EVENING: _l("Evening"),
 }
 
 SUNDAY_FIRST = frozenset({"US", "CA", "MX", "BR", "JP", "IL", "IN", "ZA", "PH", "TW", "HK"})
@@ -46,9 +48,9 @@ class Month:
     sunday_first: bool
 
     @property
-    def weekdays(self) -> list[str]:
-        """The names of the columns."""
-        return [calendar.day_name[each] for each in self._calendar.iterweekdays()]
+    def weekdays(self) -> list[int]:
+        """The columns; 0 is Monday."""
+        return list(self._calendar.iterweekdays())
 
     @cached_property
     def weeks(self) -> list[list[Day]]:
@@ -70,10 +72,10 @@ class Month:
     @property
     def parts(self) -> list[tuple[str, list[Slot]]]:
         """The chosen day's slots: morning, afternoon, evening; empty parts left out."""
-        named: dict[str, list[Slot]] = {each: [] for each in PARTS.values()}
+        found: dict[DayPart, list[Slot]] = {each: [] for each in PARTS}
         for slot in self.by_day.get(self.chosen, ()) if self.chosen else ():
-            named[PARTS[part_of_day(slot.start.astimezone(self.zone))]].append(slot)
-        return [(name, slots) for name, slots in named.items() if slots]
+            found[part_of_day(slot.start.astimezone(self.zone))].append(slot)
+        return [(str(PARTS[part]), slots) for part, slots in found.items() if slots]
 
     def more_days(self, count: int) -> list[tuple[date, Sequence[Slot]]]:
         """The days with free times that come after the chosen one."""

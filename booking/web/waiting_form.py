@@ -3,33 +3,36 @@
 from datetime import date
 from typing import Any
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from wtforms.validators import ValidationError
 
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.models import Appointment, WaitlistEntry
 from booking.services.waitlist import Waiting
 from booking.web.fields import date_in
+from booking.web.filters import weekday
 from booking.web.forms import Checked, Form, checked
 from booking.web.month import PARTS
-from booking.web.schedule_forms import WEEKDAYS, Pick, Ticks
+from booking.web.schedule_forms import Pick, Ticks
 from booking.web.state import clinic, now
 
 
 class WaitingForm(Form):
     """Days, times of day, with whom, and until when."""
 
-    weekdays = Ticks("On which days?")
-    parts = Ticks("At what time of day?")
-    practitioner = Pick("With whom?")
-    until_on = Checked("Until which day?", [checked(date_in)])
+    weekdays = Ticks(_l("On which days?"))
+    parts = Ticks(_l("At what time of day?"))
+    practitioner = Pick(_l("With whom?"))
+    until_on = Checked(_l("Until which day?"), [checked(date_in)])
 
     def __init__(self, appointment: Appointment, **more: Any) -> None:
         super().__init__(**more)
         zone = clinic().zone
-        self.weekdays.options = WEEKDAYS
-        self.parts.options = {str(int(part)): name for part, name in PARTS.items()}
+        self.weekdays.options = {str(each): weekday(each) for each in range(7)}
+        self.parts.options = {str(int(part)): str(name) for part, name in PARTS.items()}
         names = {each.slug: each.name for each in appointment.service.practitioners}
-        self.practitioner.options = {"": "Anyone who is free"} | names
+        self.practitioner.options = {"": _("Anyone who is free")} | names
         self._last: date = appointment.start_at.astimezone(zone).date()
         self._today: date = now().astimezone(zone).date()
 
@@ -55,17 +58,17 @@ class WaitingForm(Form):
     def validate_weekdays(self, field: Ticks) -> None:
         """Some day it must be."""
         if not field.data:
-            raise ValidationError("Choose one day or more.")
+            raise ValidationError(_("Choose one day or more."))
 
     def validate_parts(self, field: Ticks) -> None:
         """Some time it must be."""
         if not field.data:
-            raise ValidationError("Choose one time of day or more.")
+            raise ValidationError(_("Choose one time of day or more."))
 
     def validate_until_on(self, field: Checked) -> None:
         """From today until the appointment itself."""
         if field.checked is not None and not self._today <= field.checked <= self._last:
-            raise ValidationError("Choose a day from today until your appointment.")
+            raise ValidationError(_("Choose a day from today until your appointment."))
 
     def waiting(self, appointment: Appointment) -> Waiting:
         """What was said, once the form is valid."""

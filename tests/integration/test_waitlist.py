@@ -225,7 +225,7 @@ def test_the_mail_of_an_offer_says_when_and_how_long_and_asks_nothing_of_a_calen
 
     worker_of(app).turn()
 
-    assert subjects(mailbox)[-1] == "An earlier time"
+    assert subjects(mailbox)[-1] == "Earlier time"
     assert told(mailbox) == before
     text = mailbox.to(SAMS)[-1].content.decode()
     assert "24 November" in text
@@ -243,7 +243,7 @@ def test_an_offer_that_is_over_before_its_mail_leaves_is_not_mailed(
 
     worker_of(app).turn()
 
-    assert "An earlier time" not in subjects(mailbox)
+    assert "Earlier time" not in subjects(mailbox)
 
 
 def test_who_cancels_waits_no_more_and_the_time_is_free_again(offerer: WaitlistOfferer) -> None:
