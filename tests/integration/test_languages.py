@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -34,7 +35,7 @@ from tests.visits import (
 )
 
 SPANISH = {"Accept-Language": "es-MX,es;q=0.9,en;q=0.5"}
-STYLE = "booking/static/style.css"
+STYLE = Path(__file__).parents[2] / "booking" / "static" / "style.css"
 
 
 def language_of(page: Page) -> str:
@@ -254,8 +255,7 @@ def test_a_language_that_is_read_from_the_right(
 
 
 def test_the_style_sheet_knows_no_left_and_no_right() -> None:
-    with open(STYLE) as file:
-        style = file.read()
+    style = STYLE.read_text()
     sided = re.findall(r"[-\s{;](?:left|right)\s*[:;-]|text-align: (?:left|right)", style)
     shorthands = re.findall(r"(?:padding|margin): [^;\s]+ ([^;\s]+) [^;\s]+ ([^;\s]+);", style)
     lopsided = [(right, left) for right, left in shorthands if right != left]
