@@ -10,7 +10,11 @@ from booking.services.appointments import note_attendance
 from tests.browser.conftest import Opener, Site, sign_in
 from tests.builders import HOUSE, at
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    # A browser that goes on before a file has come leaves it open in the small server of tests.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 WEEK = "/staff/day/week?practitioner=maya-ellison&on=2026-12-01"
 
 

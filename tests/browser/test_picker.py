@@ -7,7 +7,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Opener, Site
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    # A browser that goes on before a file has come leaves it open in the small server of tests.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 TIMES = "/services/first-consultation"
 VIDEO = "/services/video-consultation"

@@ -11,7 +11,11 @@ from booking.models.database import db
 from tests.browser.conftest import Opener, Site, sign_in
 from tests.builders import at
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    # A browser that goes on before a file has come leaves it open in the small server of tests.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 WAYS = {
     "phone": {"viewport": ViewportSize(width=360, height=740)},

@@ -176,8 +176,9 @@ def test_two_who_want_one_time_are_told_apart_and_the_second_types_nothing_again
 ) -> None:
     form = f"{FORM}&practitioner=maya-ellison"
     first, second = open_page(site), open_page(site)
-    for page, address in ((first, "sam@mail.example"), (second, "kim@mail.example")):
+    for page in (first, second):  # both before anybody types: from then on the time is kept
         page.goto(form)
+    for page, address in ((first, "sam@mail.example"), (second, "kim@mail.example")):
         fill_in(page)
         page.get_by_label("Email address", exact=True).fill(address)
     book(first)
