@@ -97,7 +97,7 @@ def _begin() -> None:
 def _is_for_patients() -> bool:
     """Whether patients see it; an address that leads nowhere is theirs, as a rule."""
     if request.endpoint is None:
-        return not request.path.startswith(("/staff", "/api/"))
+        return not request.path.startswith(("/staff", "/api/", "/feeds/"))
     return request.blueprint in PATIENTS
 
 
