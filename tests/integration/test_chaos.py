@@ -1,7 +1,10 @@
-"""The small editions of what `chaos` holds: bad weather, killed workers, a touched audit trail."""
+"""The small editions of what `chaos` holds: bad weather, a touched trail, a crowd."""
+
+import pytest
 
 from chaos.audit import tampering
 from chaos.delivery import storm
+from chaos.holds import crowd, homeless, overlaps
 
 
 def test_every_message_leaves_or_becomes_a_task_whatever_the_relay_does(database_url: str) -> None:
@@ -18,3 +21,13 @@ def test_whoever_touches_the_audit_trail_is_found_out() -> None:
 
     assert found.missed == 0
     assert len(found.tried) == 8
+
+
+@pytest.mark.usefixtures("app")
+def test_a_crowd_that_holds_books_moves_and_waits_leaves_everything_whole(
+    database_url: str,
+) -> None:
+    done = crowd(database_url, processes=4, steps=25)
+
+    assert (overlaps(), homeless()) == (0, 0)
+    assert min(done[each] for each in ("hold", "book", "move", "cancel", "wait", "offer")) > 0
