@@ -18,6 +18,8 @@ HOLDING = "holding"
 
 def hold(service: str, start: datetime, practitioner: str | None) -> None:
     """Hold a slot for this browser if it can be had; whoever gets no hold can still book."""
+    if "visit" not in session:  # it never opened a form: it would share a hold with its likes
+        return
     visitor = holds.Visitor(_key(), address(), network())
     try:
         with transaction() as work:

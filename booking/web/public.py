@@ -108,7 +108,7 @@ def book(slug: str) -> ResponseReturnValue:
 def hold(slug: str) -> ResponseReturnValue:
     """Keep the slot while its form is filled in: 204, whether or not it can be kept."""
     start = fields.instant_or_none(request.form.get("start"))
-    if start is not None and "visit" in session:
+    if start is not None:
         holding.hold(slug, start, request.form.get("practitioner") or None)
     return _nothing()
 
