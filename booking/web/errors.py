@@ -2,7 +2,6 @@
 
 import time
 from http import HTTPStatus
-from math import ceil
 
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
@@ -101,7 +100,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
             answer.headers[name] = value
     if limiter.current_limit and status == HTTPStatus.TOO_MANY_REQUESTS:
         rest = limiter.current_limit.reset_at - time.time()
-        answer.headers["Retry-After"] = str(max(1, ceil(rest)))
+        answer.headers["Retry-After"] = str(max(1, int(rest)))  # it is rounded up
     return answer
 
 
