@@ -12,10 +12,6 @@ from booking.services.allocation import lock_service
 from booking.web.limits import address, network
 from booking.web.state import booking, now
 
-HOLDING = "holding"
-"""In the session while something may be held, so that nobody else pays for looking."""
-
-
 def hold(service: str, start: datetime, practitioner: str | None) -> None:
     """Hold a slot for this browser if it can be had; whoever gets no hold can still book."""
     if "visit" not in session:  # it never opened a form: it would share a hold with its likes
@@ -26,12 +22,15 @@ def hold(service: str, start: datetime, practitioner: str | None) -> None:
             holds.hold_slot(work, service, start, practitioner, visitor, now=now())
     except (SlotTaken, NotOffered):
         return
-    session[HOLDING] = True
 
 
 def own_hold() -> int | None:
-    """What this browser holds, by id: its time is free for it."""
-    if not session.get(HOLDING):
+    """What this browser holds, by id: its time is free for it.
+
+    Only the visit tells: a mark in the cookie comes with the answer to "hold this", and a form
+    that is sent before that answer is there would find its own time taken.
+    """
+    if "visit" not in session:  # it never opened a form, and shall not pay for looking
         return None
     return holds.held_by(db.session(), _key(), now=now())
 
@@ -46,7 +45,7 @@ def let_go(work: Session, booking_now: str | None = None) -> None:
     Raises:
         NotOffered: if there is no such service any more.
     """
-    if session.get(HOLDING):
+    if "visit" in session:
         if booking_now is not None:
             lock_service(work, booking_now)
         holds.let_go(work, _key())

@@ -155,6 +155,25 @@ def test_who_fills_in_the_form_keeps_the_time_and_books_it(client: FlaskClient) 
     assert rows()["hold"] == []
 
 
+def test_a_form_sent_before_the_answer_to_its_hold_books_its_own_time(
+    sqlite_app: Flask, client: FlaskClient
+) -> None:
+    """An old phone: the button is pressed while the answer, and its cookie, is still on the way."""
+    form = get(client, form_path("Tue 09:00", "video", practitioner="ada"))
+    held = wish(client)
+    with client.session_transaction() as before:
+        visit = dict(before)
+    client.post("/services/video/hold", data=held)
+    early = sqlite_app.test_client()
+    with early.session_transaction() as session:
+        session.update(visit)
+
+    booked = send(early, form, "/book", **SAM)
+
+    assert booked.status_code == 303
+    assert rows()["hold"] == []
+
+
 def test_a_form_that_comes_back_keeps_its_time_without_a_script(
     sqlite_app: Flask, client: FlaskClient
 ) -> None:
