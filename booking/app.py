@@ -23,10 +23,12 @@ from booking.web import (
     calendars,
     clinic_numbers,
     closures,
+    contact,
     day,
     desk,
     earlier,
     embedding,
+    erasure,
     errors,
     feeds,
     filters,
@@ -42,6 +44,7 @@ from booking.web import (
     people,
     places,
     public,
+    retention,
     rooms,
     schedule,
     second,
@@ -60,10 +63,10 @@ ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
-    *(public, patient, earlier, lost, api, inbound, join, feeds, embedding),
+    *(public, patient, contact, erasure, earlier, lost, api, inbound, join, feeds, embedding),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(services, rooms, places, clinic_numbers),
-    *(audit, people, account, passkeys, steps, second, numbers),
+    *(audit, retention, people, account, passkeys, steps, second, numbers),
     ops,
 )
 
@@ -135,6 +138,9 @@ def _register(app: Flask) -> None:
         signin.csrf.exempt(module.bp)  # they read no cookie
     for view in (
         public.book,
+        contact.change,
+        contact.confirm,
+        erasure.wish,
         lost.ask,
         earlier.join,
         earlier.leave,

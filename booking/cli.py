@@ -1,5 +1,6 @@
 """Commands, each a thin layer over one use case."""
 
+import json
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -12,10 +13,11 @@ from sqlalchemy import select
 
 from booking import serve
 from booking import worker as delivery
+from booking.domain.refusals import WrongState
 from booking.messages.incoming import understand
 from booking.models import Role, User
 from booking.models.database import db, transaction
-from booking.services import audit, second_steps
+from booking.services import audit, retention, second_steps
 from booking.services.accounts import (
     SHORTEST_PASSWORD,
     AccountExists,
@@ -28,6 +30,7 @@ from booking.services.clinic_file import (
     read_clinic_file,
     store_clinic,
 )
+from booking.services.own_data import own_data
 from booking.services.people import Deed
 from booking.services.replies import receive
 from booking.web.passwords import new_password
@@ -44,6 +47,7 @@ def install(app: Flask) -> None:
         seed_demo,
         replies,
         audit_commands,
+        person_commands,
     )
     for command in commands:
         app.cli.add_command(command)
@@ -176,6 +180,39 @@ def audit_verify() -> None:
     click.echo(f"{head.number} entries; the last is sealed {head.digest.hex()[:16]}.")
     if faults:
         raise click.ClickException("The trail is broken.")
+
+
+@click.group("person")
+def person_commands() -> None:
+    """Everything about one person, by email address."""
+
+
+@person_commands.command("show")
+@click.argument("address")
+def person_show(address: str) -> None:
+    """Print all that is stored about who has ADDRESS, as JSON."""
+    state = _app().extensions["booking"]
+    with transaction() as session:
+        found = retention.appointments_of(session, address)
+        shown = [own_data(session, each, state.house, now=state.clock()) for each in found]
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+@person_commands.command("erase")
+@click.argument("address")
+@click.confirmation_option(prompt="This cannot be taken back. Erase it?")
+def person_erase(address: str) -> None:
+    """Erase all that is stored about who has ADDRESS; what is yet to come stays."""
+    state = _app().extensions["booking"]
+    erased, left = 0, 0
+    with transaction() as session:
+        for each in retention.appointments_of(session, address):
+            try:
+                retention.erase(session, each, state.house, actor="system", now=state.clock())
+                erased += 1
+            except WrongState:
+                left += 1
+    click.echo(f"{erased} erased; {left} yet to come: cancel these first.")
 
 
 @click.command("seed-demo")

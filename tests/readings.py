@@ -25,6 +25,13 @@ def subjects(mailbox: Mailbox, address: str = PATIENT) -> list[str]:
     return [str(each["Subject"]).partition(":")[0] for each in found]
 
 
+def text_of(mail: Mail) -> str:
+    """The plain text of a mail."""
+    part = message_from_bytes(mail.content, policy=policy.default).get_body(("plain",))
+    assert part
+    return str(part.get_content())
+
+
 def has_event(mail: Mail) -> bool:
     """Whether the mail says anything to a calendar."""
     return b"text/calendar" in mail.content

@@ -39,6 +39,12 @@ class TooManyAppointments(Refusal):
     code = "too_many_appointments"
 
 
+class TooManyChanges(Refusal):
+    """Another address was asked for too often."""
+
+    code = "too_many_changes"
+
+
 class KeyReused(Refusal):
     """The same idempotency key came before with a different request."""
 

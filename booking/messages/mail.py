@@ -40,7 +40,18 @@ _PRACTITIONER_METHODS: dict[bool, tuple[str, Callable[..., bytes]]] = {
     False: ("REQUEST", invitation.practitioner_request),
     True: ("CANCEL", invitation.practitioner_cancellation),
 }
-PATIENT_KINDS = frozenset({*_METHODS, "reminder", "declined", "unchanged", "offered"})
+PATIENT_KINDS = frozenset(
+    {
+        *_METHODS,
+        "reminder",
+        "declined",
+        "unchanged",
+        "offered",
+        "confirm_address",
+        "address_asked",
+        "phone_changed",
+    }
+)
 NOTICE_KINDS = frozenset(
     {
         "notice_booked",
@@ -210,6 +221,7 @@ def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict
         "manage_url": web_address(appointment.manage_url),
         "keep_url": web_address(f"{appointment.manage_url}/keep"),
         "cancel_url": web_address(f"{appointment.manage_url}/cancel"),
+        "contact_url": web_address(f"{appointment.manage_url}/contact"),
         "offer_url": web_address(f"{appointment.manage_url}/offer"),
         "kept_until": _until(appointment, zone),
     }

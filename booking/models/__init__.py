@@ -1,5 +1,6 @@
 """What is stored, and what the database refuses."""
 
+from booking.models.address_change import AddressChange
 from booking.models.appointment import (
     Appointment,
     AppointmentEvent,
@@ -54,6 +55,7 @@ from booking.models.waitlist import Outcome, WaitlistEntry, WaitlistOffer
 
 __all__ = [
     "AccountLink",
+    "AddressChange",
     "Appointment",
     "AppointmentEvent",
     "AppointmentNote",

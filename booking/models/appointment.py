@@ -1,6 +1,7 @@
 """A patient's claim on time, what it occupies, and what happened to it."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -8,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from booking.domain.lifecycle import Partstat, Status
 from booking.models.base import Base
 from booking.models.clinic import HealthcareService, Practitioner, Room
+
+if TYPE_CHECKING:
+    from booking.models.address_change import AddressChange
 
 
 class Appointment(Base):
@@ -25,6 +29,7 @@ class Appointment(Base):
         Index("ix_appointment_service_id_start_at", "service_id", "start_at"),
         Index("ix_appointment_email_key_start_at", "email_key", "start_at"),
         Index("ix_appointment_patient_phone_start_at", "patient_phone", "start_at"),
+        Index("ix_appointment_erased_at_end_at", "erased_at", "end_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -76,10 +81,17 @@ class Appointment(Base):
     """When that answer was heard."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    erase_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When its personal data go at the patient's wish; the clinic's own rule may come first."""
+    erased_at: Mapped[datetime | None]
+    """When they went: what is left counts appointments and names nobody."""
 
     service: Mapped[HealthcareService] = relationship()
     practitioner: Mapped[Practitioner] = relationship(foreign_keys=[practitioner_id])
     room: Mapped[Room | None] = relationship(foreign_keys=[room_id])
+    address_change: Mapped["AddressChange | None"] = relationship(
+        back_populates="appointment", passive_deletes=True
+    )
 
 
 class Occupancy(Base):

@@ -24,6 +24,11 @@ class Kind(StrEnum):
     """Another time was proposed and is not to be had."""
     OFFERED = "offered"
     """An earlier time has come free for somebody who waits."""
+    CONFIRM_ADDRESS = "confirm_address"
+    """To an address that the patient wants to be written to: is it theirs?"""
+    ADDRESS_ASKED = "address_asked"
+    """To the address on file: another one was asked for."""
+    PHONE_CHANGED = "phone_changed"
     WITHDRAWN = "withdrawn"
     """The invitation was meant for another address: it leaves the calendar of the old one."""
 

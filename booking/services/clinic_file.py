@@ -67,6 +67,13 @@ class ClinicPart(_Part):
     feed_shows: FeedShows = FeedShows.APPOINTMENT
     proposals_welcome: bool = False
     decline_cancels: bool = False
+    erase_after_days: Annotated[int, within(bounds.ERASE_AFTER_DAYS)] | None = 365
+    erase_on_wish_after_days: Annotated[int, within(bounds.ERASE_ON_WISH_DAYS)] = 30
+
+    @field_validator("erase_after_days", mode="before")
+    @classmethod
+    def _never(cls, days: object) -> object:
+        return None if days == "never" else days
 
     @field_validator("timezone")
     @classmethod

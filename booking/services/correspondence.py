@@ -61,6 +61,16 @@ def facts_of(
         end=telling.start + (facts.end - facts.start),
         kept_until=telling.kept_until,
     )
+    change = message.appointment.address_change
+    if message.kind == Kind.CONFIRM_ADDRESS and change:
+        key = keys.address_token(change.nonce)
+        return replace(
+            facts,
+            patient_address=change.email,
+            manage_url=f"{base_url}/addresses/{key}?lang={facts.language}",
+            video_url=None,
+            kept_until=change.expires_at,
+        )
     former = message.former
     if former is None:
         return facts
@@ -145,6 +155,9 @@ def notice_facts(
 def address_of(message: OwedMessage, clinic: Clinic) -> str | None:
     """Where the message goes now; None if nobody is to be told any more."""
     match message.audience:
+        case Audience.PATIENT if message.kind == Kind.CONFIRM_ADDRESS:
+            change = message.appointment.address_change
+            return change.email if change else None
         case Audience.PATIENT:
             former = message.former
             return former.address or None if former else message.appointment.patient_email

@@ -46,6 +46,11 @@ class Keys:
         mac = self.digest("account-link", nonce)
         return urlsafe_b64encode(mac).decode().rstrip("=")
 
+    def address_token(self, nonce: bytes) -> str:
+        """The 43 characters of the link by which another address confirms."""
+        mac = self.digest("address-link", nonce)
+        return urlsafe_b64encode(mac).decode().rstrip("=")
+
     @cached_property
     def seal(self) -> Fernet:
         """Encrypts sent mails and addresses of foreign calendars at rest."""

@@ -132,6 +132,20 @@ def owe_unchanged(session: Session, appointment: Appointment, *, now: datetime) 
     session.add(message)
 
 
+def owe_about_contact(
+    session: Session, appointment: Appointment, kind: Kind, *, now: datetime
+) -> None:
+    """Owe a message about another address or number; nobody is told where none is on file."""
+    if kind != Kind.CONFIRM_ADDRESS and not appointment.patient_email:
+        return
+    message = _message(appointment, kind, Audience.PATIENT, due_at=now)
+    message.copy = _next_copy(session, appointment)
+    if appointment.address_change:
+        message.occasion = appointment.address_change.occasion
+    session.add(message)
+    session.flush()
+
+
 def owe_offer(session: Session, appointment: Appointment, offer: int, *, now: datetime) -> None:
     """Tell the patient of a time that is offered to them; without an address staff call."""
     if not appointment.patient_email:
@@ -153,6 +167,7 @@ def may_have_reached(session: Session, appointment: Appointment) -> bool:
     """Whether anything about the present invitation may lie in the patient's mailbox."""
     query = select(OwedMessage.id).where(
         *_to_the_patient(appointment),
+        OwedMessage.kind != Kind.CONFIRM_ADDRESS,  # that went to another mailbox
         OwedMessage.failed_at.is_(None),
         or_(
             OwedMessage.sent_at.is_not(None),

@@ -47,6 +47,7 @@ def _appointment(each: Appointment) -> dict[str, Any]:
         "calendar_answer": str(each.partstat),
         "booked_at": _utc(each.created_at),
         "changed_at": _utc(each.updated_at),
+        "to_be_erased_at": _utc(each.erase_at) if each.erase_at else None,
     }
 
 

@@ -62,13 +62,22 @@ def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Ki
         return _change(session, message)
     if appointment.status != Status.BOOKED or appointment.start_at <= now:
         return None
-    if message.kind == Kind.DECLINED and appointment.partstat != Partstat.DECLINED:
-        return None
-    if message.kind == Kind.REMINDER and not _remind(session, message, now):
-        return None
-    if message.kind == Kind.OFFERED and not _is_open(_offer(session, message), now):
-        return None
-    return Kind(message.kind)
+    return Kind(message.kind) if _is_worth_telling(session, message, now) else None
+
+
+def _is_worth_telling(session: Session, message: OwedMessage, now: datetime) -> bool:
+    """Whether what it is about, beside the appointment itself, still holds."""
+    match message.kind:
+        case Kind.DECLINED:
+            return message.appointment.partstat == Partstat.DECLINED
+        case Kind.REMINDER:
+            return _remind(session, message, now)
+        case Kind.CONFIRM_ADDRESS | Kind.ADDRESS_ASKED:
+            return _is_asked(message, now)
+        case Kind.OFFERED:
+            return _is_open(_offer(session, message), now)
+        case _:
+            return True
 
 
 def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) -> Telling:
@@ -218,6 +227,12 @@ def _remind(session: Session, message: OwedMessage, now: datetime) -> bool:
 
 def _offer(session: Session, message: OwedMessage) -> WaitlistOffer | None:
     return session.get(WaitlistOffer, int(message.occasion))
+
+
+def _is_asked(message: OwedMessage, now: datetime) -> bool:
+    """Whether the address that the message is about is still waited for."""
+    change = message.appointment.address_change
+    return change is not None and change.occasion == message.occasion and change.expires_at > now
 
 
 def _is_open(offer: WaitlistOffer | None, now: datetime) -> bool:

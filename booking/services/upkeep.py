@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from booking.models import (
     AccountLink,
+    AddressChange,
     IdempotencyKey,
     LinkRequest,
     RateCounter,
@@ -24,6 +25,7 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
     session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
+    session.execute(delete(AddressChange).where(AddressChange.expires_at < now))
     session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))

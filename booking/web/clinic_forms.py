@@ -9,6 +9,7 @@ from booking.models import FeedShows, Location
 from booking.services import bounds
 from booking.services.clinic_numbers import ClinicNumbers
 from booking.services.places import PlaceDetails
+from booking.services.retention import Rules
 from booking.services.rooms import RoomDetails
 from booking.web import fields, lengths
 from booking.web import schedule_fields as typed
@@ -89,3 +90,20 @@ class ClinicNumbersForm(Form):
             proposals_welcome=bool(self.proposals_welcome.data),
             decline_cancels=bool(self.decline_cancels.data),
         )
+
+
+class RetentionForm(Form):
+    """How long personal data are kept."""
+
+    erase_after_days = Checked(
+        "Erase them by themselves after",
+        [checked(lengths.optional_number, within=bounds.ERASE_AFTER_DAYS, what="The first number")],
+    )
+    erase_on_wish_after_days = Checked(
+        "Erase them when the patient asks after",
+        [checked(lengths.number, within=bounds.ERASE_ON_WISH_DAYS, what="The second number")],
+    )
+
+    def rules(self) -> Rules:
+        """What to store, once the form is valid."""
+        return Rules(self.erase_after_days.checked, self.erase_on_wish_after_days.checked)

@@ -46,6 +46,11 @@ VERBS = {
     "leave": "Waits no more",
     "offer": "Offered an earlier time",
     "readdress": "Address corrected",
+    "ask_address": "Another address asked for",
+    "keep_address": "Address kept",
+    "phone": "Phone number changed",
+    "wish_erasure": "Erasure asked for",
+    "erase": "Personal data erased",
     "override": "Booked by the desk, outside of the offer",
     "undo": "Taken back",
     "relocate": "Place changed",
@@ -59,6 +64,9 @@ KINDS = {
     "unchanged": "Answer to a proposal",
     "withdrawn": "Invitation withdrawn",
     "offered": "Offer of an earlier time",
+    "confirm_address": "Question to a new address",
+    "address_asked": "News of a new address",
+    "phone_changed": "News of a new phone number",
 }
 VERDICTS = {
     "applied": "Noted",

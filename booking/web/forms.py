@@ -60,7 +60,39 @@ class Checked(StringField):
     checked: Any = None
 
 
-class BookingForm(Form):
+class Reachable(Form):
+    """How a patient's number and address are checked, wherever they are typed."""
+
+    _country: str
+    phone_needed: bool
+    email_asked: HiddenField
+
+    def validate_phone(self, field: Checked) -> None:
+        """A call needs a number; otherwise it is the patient's choice."""
+        text = (field.data or "").strip()
+        if not text and not self.phone_needed:
+            field.checked = None
+            return
+        if not text:
+            raise ValidationError(_("Enter the phone number that we can call you on."))
+        try:
+            field.checked = fields.phone_number(text, self._country)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    def validate_email(self, field: Checked) -> None:
+        """An address that looks mistyped is asked about once; pressed again, it is right."""
+        meant = probably_meant(field.checked) if field.checked else None
+        if meant is None or self.email_asked.data == field.checked:
+            return
+        self.email_asked.data = field.checked
+        sentence = _(
+            "Did you mean %(meant)s? Correct the address, or press the button again if it is right."
+        )
+        raise ValidationError(sentence % {"meant": meant})
+
+
+class BookingForm(Reachable):
     """Who would like to come."""
 
     start = Checked(_l("Time"), [checked(fields.instant)])
@@ -90,30 +122,6 @@ class BookingForm(Form):
         super().__init__()
         self._country, self._default_timezone = country, default_timezone
         self.phone_needed = phone_needed
-
-    def validate_phone(self, field: Checked) -> None:
-        """A call needs a number; otherwise it is the patient's choice."""
-        text = (field.data or "").strip()
-        if not text and not self.phone_needed:
-            field.checked = None
-            return
-        if not text:
-            raise ValidationError(_("Enter the phone number that we can call you on."))
-        try:
-            field.checked = fields.phone_number(text, self._country)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-    def validate_email(self, field: Checked) -> None:
-        """An address that looks mistyped is asked about once; pressed again, it is right."""
-        meant = probably_meant(field.checked) if field.checked else None
-        if meant is None or self.email_asked.data == field.checked:
-            return
-        self.email_asked.data = field.checked
-        sentence = _(
-            "Did you mean %(meant)s? Correct the address, or press the button again if it is right."
-        )
-        raise ValidationError(sentence % {"meant": meant})
 
     def validate_carer_phone(self, field: Checked) -> None:
         """Nobody needs one; one that is there is right, and somebody's."""
@@ -162,6 +170,18 @@ class BookingForm(Form):
             ),
             key=f"form:{self.key.data}",
         )
+
+
+class ContactForm(Reachable):
+    """Where the patient is written to and called from now on."""
+
+    email = Checked(_l("Email address"), [checked(fields.email_address)])
+    email_asked = HiddenField()
+    phone = Checked(_l("Phone number"))
+
+    def __init__(self, *, country: str, phone_needed: bool) -> None:
+        super().__init__()
+        self._country, self.phone_needed = country, phone_needed
 
 
 class LostForm(Form):

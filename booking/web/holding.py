@@ -12,6 +12,7 @@ from booking.services.allocation import lock_service
 from booking.web.limits import address, network
 from booking.web.state import booking, now
 
+
 def hold(service: str, start: datetime, practitioner: str | None) -> None:
     """Hold a slot for this browser if it can be had; whoever gets no hold can still book."""
     if "visit" not in session:  # it never opened a form: it would share a hold with its likes

@@ -23,7 +23,7 @@ from booking.models import Appointment
 from booking.models.database import Busy, db
 from booking.services.links import token_digest
 
-PATIENTS = frozenset({"public", "patient", "earlier", "lost"})
+PATIENTS = frozenset({"public", "patient", "contact", "erasure", "earlier", "lost"})
 """The blueprints whose pages patients see."""
 CHOSEN, CHOSEN_FOR = "language", "language_for"
 """What the cookie keeps: the choice, and of which appointment's pages it was made."""

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     AUDIT = "audit"
     NUMBERS = "numbers"
     EXPORT = "export"
+    ERASE = "erase"
+    """Personal data: how long they are kept, and those of one appointment."""
 
 
 _OWN = frozenset(
@@ -40,7 +42,7 @@ _OWN = frozenset(
 )
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
-    Role.SCHEDULER: frozenset(Permission) - {Permission.PEOPLE, Permission.AUDIT},
+    Role.SCHEDULER: frozenset(Permission) - {Permission.PEOPLE, Permission.AUDIT, Permission.ERASE},
     Role.CLINICIAN: _OWN,
     Role.AUDITOR: frozenset({Permission.ACCOUNT, Permission.AUDIT}),
 }
@@ -84,6 +86,10 @@ NEEDED: dict[str, Permission] = {
     "desk.search": Permission.SEE_DAY,
     "desk.undo": Permission.ACT,
     "desk.write_note": Permission.ACT,
+    "retention.one": Permission.ERASE,
+    "retention.one_form": Permission.ERASE,
+    "retention.rules": Permission.ERASE,
+    "retention.rules_form": Permission.ERASE,
     "schedule.copy_day": Permission.SCHEDULE,
     "schedule.copy_week": Permission.SCHEDULE,
     "schedule.details": Permission.SCHEDULE,

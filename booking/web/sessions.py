@@ -28,6 +28,10 @@ LOOKING, ACTING = timedelta(minutes=15), timedelta(minutes=30)
 sent, since a session that stands idle for longer than their difference has ended anyway."""
 ASK_AGAIN = frozenset(
     {
+        "retention.one",
+        "retention.one_form",
+        "retention.rules",
+        "retention.rules_form",
         "numbers.export",
         "people.disable",
         "people.enable",

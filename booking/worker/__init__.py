@@ -20,6 +20,7 @@ from booking.worker.calendars import CalendarReader
 from booking.worker.delivery import Worker
 from booking.worker.lost_links import LinkAnswerer
 from booking.worker.replies import ReplyReader
+from booking.worker.retention import Eraser
 from booking.worker.waitlist import WaitlistOfferer
 from booking.worker.welcomes import WelcomeSender
 
@@ -70,6 +71,7 @@ def readers_of(app: Flask) -> list[Reader]:
     state = app.extensions["booking"]
     readers: list[Reader] = [welcome_sender_of(app), LinkAnswerer(clock=state.clock)]
     readers.append(WaitlistOfferer(house=state.house, clock=state.clock))
+    readers.append(Eraser(house=state.house, clock=state.clock))
     if state.settings.reply_imap_url:
         mailbox = MailboxAddress.from_url(state.settings.reply_imap_url)
         readers.append(ReplyReader(mailbox=mailbox, house=state.house, clock=state.clock))

@@ -22,10 +22,11 @@ from booking.app import create_app
 from booking.domain.lifecycle import Verb
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.messages.transports import PermanentFailure
-from booking.models import Appointment
+from booking.models import AddressChange, Appointment
 from booking.models.database import db, transaction
 from booking.services import waitlist
 from booking.services.appointments import book_appointment, cancel_appointment, note_attendance
+from booking.services.contact_changes import ask_for_address
 from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.services.waitlist import Waiting
@@ -250,12 +251,21 @@ def _addresses(site: Site) -> dict[str, str]:
     with site.app.app_context(), transaction() as session:
         waiting = Waiting(Wish(ANY_DAY, ANY_PART, date(2026, 12, 31)), None)
         waitlist.join(session, session.merge(coming), waiting, HOUSE, now=site.clock.now)
+        mine = session.merge(video)
+        ask_for_address(session, mine, "new@mail.example", HOUSE, now=site.clock.now)
+        asked = session.get_one(AddressChange, mine.id)
+        wish = HOUSE.keys.address_token(asked.nonce)
     with site.app.app_context():
         WaitlistOfferer(house=HOUSE, clock=site.clock).turn()
     return {
         "an earlier time": f"{site.link(video)}/earlier",
         "an earlier time, offered": f"{patient}/offer",
         "an offer that has ended": f"{site.link(call)}/offer",
+        "contact": f"{patient}/contact",
+        "contact, another asked": f"{site.link(video)}/contact",
+        "erase": f"{patient}/erase",
+        "erase, cancelled": f"{site.link(cancelled)}/erase",
+        "a new address": f"/addresses/{wish}",
         "find": "/find",
         "find, asked": "/find?asked=1",
         "services": "/",
@@ -317,6 +327,8 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff places": "/staff/schedule/places/",
         "staff place": "/staff/schedule/places/1",
         "staff clinic": "/staff/schedule/clinic/",
+        "staff erase": f"/staff/appointments/{cancelled.reference}/erase",
+        "staff data": "/staff/schedule/data/",
         "staff texts": "/staff/schedule/texts/",
         "staff texts of a service": "/staff/schedule/texts/first-consultation",
     }

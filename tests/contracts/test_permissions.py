@@ -32,13 +32,15 @@ def test_every_route_that_is_not_public_has_its_line(sqlite_app: Flask) -> None:
 
 
 def test_every_role_has_its_permissions() -> None:
-    both = frozenset({Permission.PEOPLE, Permission.AUDIT})
+    administrators = frozenset({Permission.PEOPLE, Permission.AUDIT, Permission.ERASE})
 
     assert set(PERMISSIONS) == set(Role)
     assert PERMISSIONS[Role.ADMINISTRATOR] == set(Permission)
-    assert PERMISSIONS[Role.SCHEDULER] == set(Permission) - both
+    assert PERMISSIONS[Role.SCHEDULER] == set(Permission) - administrators
     assert PERMISSIONS[Role.AUDITOR] == {Permission.ACCOUNT, Permission.AUDIT}
-    assert not PERMISSIONS[Role.CLINICIAN] & (both | {Permission.SCHEDULE, Permission.EXPORT})
+    assert not PERMISSIONS[Role.CLINICIAN] & (
+        administrators | {Permission.SCHEDULE, Permission.EXPORT}
+    )
 
 
 def test_a_role_opens_what_the_table_says_and_nothing_else(

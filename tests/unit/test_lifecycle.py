@@ -76,6 +76,7 @@ def test_every_refusal_has_a_code_that_stays() -> None:
     assert codes == {
         "SlotTaken": "slot_taken",
         "NotOffered": "not_offered",
+        "TooManyChanges": "too_many_changes",
         "TooLate": "too_late",
         "WrongState": "wrong_state",
         "TooManyAppointments": "too_many_appointments",

@@ -1,0 +1,147 @@
+"""The patient's own change of address or phone number.
+
+Another address counts only once it has been confirmed there, by a link that only its mailbox has;
+the address on file hears of it at once and can stop it. So whoever finds an open page cannot turn
+the mails away unnoticed, and whoever has lost the old mailbox is not locked out.
+"""
+
+from datetime import datetime, timedelta
+from secrets import token_bytes
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from booking.domain.lifecycle import Status
+from booking.domain.refusals import TooLate, TooManyChanges, UnknownAppointment, WrongState
+from booking.models import AddressChange, Appointment, Audience, Kind, OwedMessage
+from booking.services.appointments import PATIENT, House, lock, record
+from booking.services.links import NONCE_BYTES, token_digest
+from booking.services.owing import owe_about_contact
+from booking.services.readdressing import correct_address
+
+LIFE = timedelta(days=2)
+"""How long another address may take to confirm."""
+MOST_ASKED = 5
+"""Nobody's mailbox is flooded from one appointment's page."""
+
+
+def change_phone(
+    session: Session, appointment: Appointment, phone: str | None, house: House, *, now: datetime
+) -> None:
+    """Call another number from now on, and tell the address on file.
+
+    Args:
+        phone: E.164; None for none.
+
+    Raises:
+        WrongState, TooLate: if the appointment is cancelled or over.
+    """
+    _lock_coming(session, appointment, now)
+    if phone == appointment.patient_phone:
+        return
+    appointment.patient_phone = phone
+    if phone is None:
+        appointment.may_leave_message = appointment.may_text = False
+    owe_about_contact(session, appointment, Kind.PHONE_CHANGED, now=now)
+    record(session, house, appointment, "phone", PATIENT, now)
+
+
+def ask_for_address(
+    session: Session, appointment: Appointment, email: str, house: House, *, now: datetime
+) -> None:
+    """Ask another address to confirm that it is the patient's, and tell the one on file.
+
+    A wish that came before is forgotten; asking for the address on file is only that.
+
+    Raises:
+        TooManyChanges: if that was asked too often.
+        WrongState, TooLate: if the appointment is cancelled or over.
+    """
+    _lock_coming(session, appointment, now)
+    _forget(session, appointment)
+    if email == appointment.patient_email:
+        return
+    if _times_asked(session, appointment) >= MOST_ASKED:
+        raise TooManyChanges
+    nonce = token_bytes(NONCE_BYTES)
+    session.add(
+        AddressChange(
+            appointment_id=appointment.id,
+            email=email,
+            nonce=nonce,
+            digest=token_digest(house.keys.address_token(nonce)),
+            asked_at=now,
+            expires_at=min(now + LIFE, appointment.start_at),
+        )
+    )
+    session.flush()
+    for kind in (Kind.CONFIRM_ADDRESS, Kind.ADDRESS_ASKED):
+        owe_about_contact(session, appointment, kind, now=now)
+    record(session, house, appointment, "ask_address", PATIENT, now)
+
+
+def change_by_token(session: Session, token: str, *, now: datetime) -> AddressChange:
+    """The wish that a link in the mail to the new address opens.
+
+    Raises:
+        UnknownAppointment: if there is none any more, or it took too long.
+    """
+    query = select(AddressChange).where(AddressChange.digest == token_digest(token))
+    found = session.scalar(query)
+    if found is None or found.expires_at <= now:
+        raise UnknownAppointment
+    return found
+
+
+def confirm_address(session: Session, token: str, house: House, *, now: datetime) -> Appointment:
+    """Write to the new address from now on.
+
+    Raises:
+        UnknownAppointment: if the link opens nothing any more.
+        WrongState, TooLate: if the appointment is cancelled or over.
+    """
+    appointment = change_by_token(session, token, now=now).appointment
+    _lock_coming(session, appointment, now)
+    email = change_by_token(session, token, now=now).email  # it may have been stopped meanwhile
+    _forget(session, appointment)
+    return correct_address(session, appointment, email, house, now=now, actor=PATIENT)
+
+
+def stop(session: Session, appointment: Appointment, house: House, *, now: datetime) -> None:
+    """Let the address on file stay what it is."""
+    lock(session, appointment)
+    if _forget(session, appointment):
+        record(session, house, appointment, "keep_address", PATIENT, now)
+
+
+def pending(session: Session, appointment: Appointment, *, now: datetime) -> AddressChange | None:
+    """The address that has yet to confirm, if any."""
+    found = session.get(AddressChange, appointment.id)
+    return found if found and found.expires_at > now else None
+
+
+def _lock_coming(session: Session, appointment: Appointment, now: datetime) -> None:
+    lock(session, appointment)
+    session.expire(appointment, ["address_change"])
+    if appointment.status != Status.BOOKED:
+        raise WrongState
+    if appointment.start_at <= now:
+        raise TooLate
+
+
+def _forget(session: Session, appointment: Appointment) -> bool:
+    found = session.get(AddressChange, appointment.id, populate_existing=True)
+    if found is None:
+        return False
+    session.delete(found)
+    session.flush()
+    return True
+
+
+def _times_asked(session: Session, appointment: Appointment) -> int:
+    query = select(func.count()).where(
+        OwedMessage.appointment_id == appointment.id,
+        OwedMessage.audience == Audience.PATIENT,
+        OwedMessage.kind == Kind.CONFIRM_ADDRESS,
+    )
+    return session.scalar(query) or 0
