@@ -36,6 +36,7 @@ from booking.web import (
     inbound,
     join,
     languages,
+    look,
     lost,
     numbers,
     ops,
@@ -52,6 +53,7 @@ from booking.web import (
     signin,
     staff,
     steps,
+    styleguide,
     texts,
     trail,
     waitlist,
@@ -63,9 +65,10 @@ ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
-    *(public, patient, contact, erasure, earlier, lost, api, inbound, join, feeds, embedding),
+    *(public, patient, contact, erasure, earlier, lost),
+    *(api, inbound, join, feeds, embedding, styleguide),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
-    *(services, rooms, places, clinic_numbers),
+    *(services, rooms, places, clinic_numbers, look),
     *(audit, retention, people, account, passkeys, steps, second, numbers),
     ops,
 )

@@ -33,6 +33,7 @@ from booking.models.hold import Hold
 from booking.models.incoming import Matter, ReceivedMail, ReplyMailbox
 from booking.models.limit import RateCounter
 from booking.models.link_request import LinkRequest
+from booking.models.logo import Logo
 from booking.models.outbox import (
     Audience,
     FormerInvitation,
@@ -79,6 +80,7 @@ __all__ = [
     "Kind",
     "LinkRequest",
     "Location",
+    "Logo",
     "Matter",
     "Mode",
     "Occupancy",

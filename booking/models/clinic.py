@@ -57,6 +57,13 @@ class Clinic(Base):
     erase_on_wish_after_days: Mapped[int] = mapped_column(default=30)
     """How long they are kept at the least, when the patient asks for their erasure."""
 
+    accent: Mapped[str | None] = mapped_column(String(7))
+    """The clinic's own colour, as `#1f5f58`; empty: the product's."""
+    logo_digest: Mapped[str | None] = mapped_column(String(16))
+    """Under which name the logo is served; empty: there is none."""
+    logo_width: Mapped[int | None]
+    logo_height: Mapped[int | None]
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)

@@ -2,23 +2,62 @@
 
 const place = () => document.querySelector("[data-picker]");
 
+// A month's free times come in one request; its days then change without another, for a minute:
+// somebody may have booked meanwhile, and whoever comes back to the page looks anew.
+const FRESH = 60_000;
+let fetchedAt = 0;
+document.addEventListener("visibilitychange", () => (fetchedAt = 0));
+
 const show = async (address, { keep = "push", focus = null } = {}) => {
   place().setAttribute("aria-busy", "true");
-  const answer = await fetch(address, { cache: "no-store" });
+  const asked = new URL(address);
+  asked.searchParams.set("whole", "1");
+  const answer = await fetch(asked, { cache: "no-store" });
   const fresh =
     answer.ok &&
     new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-picker]");
   if (!fresh) return location.assign(address); // the page itself says what is the matter
   place().replaceWith(fresh);
-  if (keep === "push") history.pushState(null, "", address);
-  if (keep === "replace") history.replaceState(null, "", address);
+  fetchedAt = Date.now();
   makeGrid();
-  const target = focus && fresh.querySelector(focus);
-  target?.focus();
-  if (address.endsWith("#times")) fresh.querySelector("#times").scrollIntoView({ block: "nearest" });
+  arrive(address, keep, focus);
 };
 
-const change = (address, options) => show(address, options).catch(() => location.assign(address));
+const arrive = (address, keep, focus) => {
+  if (keep === "push") history.pushState(null, "", address);
+  if (keep === "replace") history.replaceState(null, "", address);
+  if (focus) place().querySelector(focus)?.focus();
+  if (address.endsWith("#times")) place().querySelector("#times").scrollIntoView({ block: "nearest" });
+};
+
+const dayOf = (address) => new URL(address).searchParams.get("day");
+
+const turnTo = (address, { keep = "push", focus = null } = {}) => {
+  const day = dayOf(address);
+  const found = place().querySelector(`template[data-day="${CSS.escape(day ?? "")}"]`);
+  if (!found || !sameMonth(address) || Date.now() - fetchedAt > FRESH) return false;
+  place().querySelector("#times").replaceWith(found.content.cloneNode(true));
+  for (const each of place().querySelectorAll(".day")) {
+    const chosen = each.href && dayOf(each.href) === day;
+    each.classList.toggle("chosen", !!chosen);
+    if (chosen) each.setAttribute("aria-current", "date");
+    else each.removeAttribute("aria-current");
+    if (each.href) each.tabIndex = chosen ? 0 : -1;
+  }
+  arrive(address, keep, focus);
+  return true;
+};
+
+// Whether an address differs from the page's own in nothing but the day.
+const sameMonth = (address) => {
+  const [there, here] = [new URL(address), new URL(place().querySelector(".day.free").href)];
+  return ["month", "practitioner", "tz"].every(
+    (name) => there.searchParams.get(name) === here.searchParams.get(name),
+  );
+};
+
+const change = (address, options) =>
+  turnTo(address, options) || show(address, options).catch(() => location.assign(address));
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-picker] :is(.turn a, .day.free, .times .button)");

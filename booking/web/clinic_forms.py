@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from wtforms import BooleanField
+from wtforms import BooleanField, FileField
 
+from booking.domain.colours import Colour
 from booking.models import FeedShows, Location
 from booking.services import bounds
 from booking.services.clinic_numbers import ClinicNumbers
@@ -107,3 +108,34 @@ class RetentionForm(Form):
     def rules(self) -> Rules:
         """What to store, once the form is valid."""
         return Rules(self.erase_after_days.checked, self.erase_on_wish_after_days.checked)
+
+
+def colour(text: str) -> Colour | None:
+    """A colour, or nothing.
+
+    Raises:
+        ValueError: with a sentence that says what to write.
+    """
+    if not text.strip():
+        return None
+    try:
+        return Colour.read(text)
+    except ValueError:
+        raise ValueError("Write the colour as # and six digits, such as #1f5f58.") from None
+
+
+class ColourForm(Form):
+    """The clinic's own colour."""
+
+    accent = Checked("Colour", [checked(colour)])
+
+
+class LogoForm(Form):
+    """A picture to show beside the name."""
+
+    logo = FileField("Logo")
+
+    def refused(self, sentence: str) -> "LogoForm":
+        """The same, with what is wrong about what was sent."""
+        self.logo.errors = [sentence]
+        return self

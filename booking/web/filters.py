@@ -12,13 +12,15 @@ from flask_babel import ngettext
 
 from booking.messages import wording
 from booking.messages.languages import month_names, weekday_names
-from booking.models import Mode
+from booking.models import Clinic, Mode
 from booking.services.correspondence import initials
 from booking.web import fields
 from booking.web.languages import page_language
 from booking.web.state import NoClinic, booking, clinic, now
 from booking.web.zones import place
 
+LOGO_HEIGHT, LOGO_WIDTH = 40, 160
+"""The most that a logo takes of the header."""
 HIDDEN_NAMES = "names_hidden"
 MODES = {
     Mode.IN_PERSON: _l("In person, at the clinic"),
@@ -127,6 +129,7 @@ def install(app: Flask) -> None:
         hours=hours,
         asset=_asset(app),
         the_clinic=the_clinic,
+        logo_size=logo_size,
         now=now,
         names_hidden=names_hidden,
         demo=lambda: booking().settings.demo,
@@ -232,6 +235,13 @@ def wall(instant: datetime, zone: str) -> str:
 def map_link(address: str) -> str:
     """A map of the address on a site that needs no account."""
     return f"https://www.openstreetmap.org/search?query={quote(address)}"
+
+
+def logo_size(house: Clinic) -> tuple[int, int]:
+    """Width and height of the logo in CSS pixels: in proportion, and not beyond the most."""
+    width, height = house.logo_width or 1, house.logo_height or 1
+    scale = min(LOGO_HEIGHT / height, LOGO_WIDTH / width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def the_clinic() -> object:

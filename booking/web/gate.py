@@ -58,6 +58,9 @@ PUBLIC = frozenset(
         "inbound.replies",
         "join.form",
         "join.join",
+        "look.colours",
+        "look.logo",
+        "styleguide.page",
         "lost.ask",
         "lost.form",
         "ops.healthz",
@@ -93,9 +96,13 @@ POLICY = (
 KEPT = {
     "embedding.script": "public, max-age=3600",
     "static": "public, max-age=31536000, immutable",
+    "look.colours": "public, max-age=31536000, immutable",
+    "look.logo": "public, max-age=31536000, immutable",
     "feeds.feed": "private, max-age=0, must-revalidate",
 }
 """Answers that a browser or a calendar app may keep; every other one is forgotten at once."""
+LARGER_BODIES = {"look.put_logo": 200 * 1024}
+"""What may be sent where a file is; everywhere else 64 KiB are the most."""
 UNATTENDED = "X-Unattended"
 """Sent by a page that looks by itself whether something has changed: nobody touched it."""
 
@@ -139,6 +146,8 @@ def visible_appointment(work: Session, reference: str) -> Appointment:
 
 
 def _begin() -> None:
+    if request.endpoint in LARGER_BODIES:
+        request.max_content_length = LARGER_BODIES[request.endpoint]
     g.began = time.perf_counter()
     g.request_id = secrets.token_hex(8)
     if "\0" in request.path:

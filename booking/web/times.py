@@ -1,7 +1,7 @@
 """The free times of a service, asked for by an address and laid out for a page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -52,6 +52,10 @@ class Times:
             "tz": self.query.tz,
         }
         return {name: each for name, each in (kept | changes).items() if each is not None}
+
+    def on(self, day: date) -> "Times":
+        """The same with another day chosen."""
+        return replace(self, month=replace(self.month, chosen=day))
 
     def at_day(self, day: date) -> dict[str, str]:
         """The arguments of the page of a day, in its own month."""

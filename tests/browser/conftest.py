@@ -328,6 +328,8 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff place": "/staff/schedule/places/1",
         "staff clinic": "/staff/schedule/clinic/",
         "staff erase": f"/staff/appointments/{cancelled.reference}/erase",
+        "styleguide": "/styleguide",
+        "staff look": "/staff/schedule/look/",
         "staff data": "/staff/schedule/data/",
         "staff texts": "/staff/schedule/texts/",
         "staff texts of a service": "/staff/schedule/texts/first-consultation",

@@ -77,3 +77,41 @@ def test_a_visitor_from_elsewhere_sees_their_own_clock(site: Site, open_page: Op
     expect(page.locator(".zone")).to_contain_text("The clinic is on New York time.")
     page.goto(TIMES)
     expect(page.locator(".zone")).to_contain_text("New York time")  # one comes to the clinic
+
+
+def test_a_months_free_times_come_in_one_request(site: Site, open_page: Opener) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.resource_type))
+
+    for day in ("Wednesday 2", "Thursday 3", "Friday 4", "Wednesday 2"):
+        page.get_by_role("link", name=f"{day} December, free times").click()
+        expect(page.locator("#times-title")).to_have_text(f"{day} December")
+        expect(page.locator("#times-title")).to_be_focused()
+
+    assert asked.count("fetch") == 1
+    assert page.url.endswith("&day=2026-12-02#times")
+    chosen = page.locator(".day[aria-current=date]")
+    expect(chosen).to_have_count(1)
+    expect(chosen).to_have_attribute("aria-label", "Wednesday 2 December, free times")
+    in_place = page.locator("#times").inner_html()
+    page.goto(page.url.partition("#")[0])
+    assert page.locator("#times").inner_html() == in_place, "the server says the same"
+
+
+def test_what_came_a_while_ago_is_asked_for_anew(site: Site, open_page: Opener) -> None:
+    page = open_page(site)
+    page.clock.install()
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
+    page.get_by_role("link", name="Wednesday 2 December, free times").click()
+    expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
+    page.clock.fast_forward(61_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.resource_type))
+
+    page.get_by_role("link", name="Thursday 3 December, free times").click()
+
+    expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
+    assert asked.count("fetch") == 1

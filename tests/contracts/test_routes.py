@@ -42,6 +42,9 @@ PUBLIC = {
     "contact.stop",
     "erasure.question",
     "erasure.wish",
+    "look.colours",
+    "look.logo",
+    "styleguide.page",
     "inbound.replies",
     "join.form",
     "join.join",
@@ -80,6 +83,10 @@ PUBLIC = {
 }
 """Frozen: whoever opens a page to the public says so here as well."""
 STAFFS_OWN = {
+    "look.change",
+    "look.page",
+    "look.put_logo",
+    "look.remove_logo",
     "retention.one",
     "retention.one_form",
     "retention.rules",
@@ -223,6 +230,8 @@ def addresses(app: Flask, link: str, reference: str) -> Iterator[tuple[Rule, str
         "number": "1",
         "on": "2026-12-25",
         "mark": "0" * 16,
+        "colour": "1f5f58",
+        "digest": "0" * 16,
     }
     for rule in app.url_map.iter_rules():
         yield rule, re.sub(r"<(?:[^<]*:)?(\w+)>", lambda found: values[found[1]], rule.rule)
