@@ -11,13 +11,13 @@ from flask import Flask, current_app
 from flask_security.utils import hash_password
 from sqlalchemy import select
 
-from booking import serve
+from booking import backup, serve
 from booking import worker as delivery
 from booking.domain.refusals import WrongState
 from booking.messages.incoming import understand
 from booking.models import Role, User
 from booking.models.database import db, transaction
-from booking.services import audit, retention, second_steps
+from booking.services import audit, invariants, retention, second_steps
 from booking.services.accounts import (
     SHORTEST_PASSWORD,
     AccountExists,
@@ -48,6 +48,9 @@ def install(app: Flask) -> None:
         replies,
         audit_commands,
         person_commands,
+        backup_command,
+        restore_command,
+        check_command,
     )
     for command in commands:
         app.cli.add_command(command)
@@ -213,6 +216,43 @@ def person_erase(address: str) -> None:
             except WrongState:
                 left += 1
     click.echo(f"{erased} erased; {left} yet to come: cancel these first.")
+
+
+@click.command("backup")
+@click.argument("path", type=click.Path(allow_dash=True, path_type=Path))
+def backup_command(path: Path) -> None:
+    """Copy the database to PATH while it is in use, with its SHA-256 beside; - is the output."""
+    try:
+        digest = backup.back_up(_app().extensions["booking"].settings, path)
+    except backup.BackupError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"SHA-256 {digest}", err=True)
+
+
+@click.command("restore")
+@click.argument("path", type=click.Path(allow_dash=True, exists=True, path_type=Path))
+@click.pass_context
+def restore_command(context: click.Context, path: Path) -> None:
+    """Put the copy at PATH into an empty database, and check it; - is the input."""
+    try:
+        waiting = backup.restore(_app(), path)
+    except backup.BackupError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Restored. {waiting} messages may have been sent already: see “not reached”.")
+    context.invoke(check_command)
+
+
+@click.command("check")
+def check_command() -> None:
+    """Look whether all that must be true of the database is; says what is not."""
+    state, wrong = _app().extensions["booking"], False
+    for finding in invariants.check(db.session(), state.house.keys, now=state.clock()):
+        click.echo(f"{'no ' if finding.faults else 'yes'}  {finding.what}")
+        for fault in finding.faults:
+            click.echo(f"     {fault}")
+        wrong = wrong or bool(finding.faults)
+    if wrong:
+        raise click.ClickException("Something is not as it must be.")
 
 
 @click.command("seed-demo")

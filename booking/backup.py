@@ -1,0 +1,175 @@
+"""A copy of the database while it is in use, and the way back.
+
+SQLite is copied by its own online backup, which sees one state of the whole; PostgreSQL by
+`pg_dump`. Beside the copy lies its SHA-256, in the form of `sha256sum`. Encryption is left to a
+tool made for it: the copy can go to standard output and come from standard input.
+"""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import inspect, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session
+
+from booking.models import Audience, OwedMessage
+from booking.models.database import db, transaction
+from booking.settings import Settings
+from booking.web.state import Booking
+
+STREAM = Path("-")
+MAGIC = b"SQLite format 3\0"
+IN_DOUBT = "Restored from a backup: it may have been sent already."
+
+
+class BackupError(Exception):
+    """It cannot be done; the text is one sentence that says why."""
+
+
+def back_up(settings: Settings, path: Path) -> str:
+    """Copy the database to a new file, or to standard output for `-`; returns the SHA-256.
+
+    Raises:
+        BackupError: if the file is there already, or the database cannot be copied.
+    """
+    if path != STREAM and path.exists():
+        raise BackupError(f"{path} is there already.")
+    folder = None if path == STREAM else path.absolute().parent
+    with TemporaryDirectory(prefix=".backup-", dir=folder) as scratch:
+        copy = Path(scratch) / "copy"
+        _copy(settings, copy)
+        digest = _digest(copy)
+        if path == STREAM:
+            with copy.open("rb") as source:
+                shutil.copyfileobj(source, sys.stdout.buffer)
+            return digest
+        os.replace(copy, path)  # whole or not at all
+    checksum = path.with_name(f"{path.name}.sha256")
+    checksum.write_text(f"{digest}  {path.name}\n", encoding="ascii")
+    return digest
+
+
+def restore(app: Flask, path: Path) -> int:
+    """Put a copy into an empty database, bring it to this version's schema, and quiet its outbox.
+
+    What was waiting to be sent when the copy was made may have been sent since: nothing of it
+    leaves by itself. It stands on the list of those who were not reached, from where staff send it
+    again.
+
+    Returns:
+        How many messages to patients that are.
+
+    Raises:
+        BackupError: if the copy is damaged, or the database holds something.
+    """
+    state: Booking = app.extensions["booking"]
+    if inspect(db.engine).get_table_names():
+        raise BackupError("The database is not empty: restore into a new one.")
+    with _at_hand(path) as copy:
+        _put_back(state.settings, copy)
+    upgrade()
+    with transaction() as session:
+        return _quieten(session, state.clock())
+
+
+def _quieten(session: Session, now: datetime) -> int:
+    """Let nothing leave that may have left already; to how many patients that was."""
+    due = select(OwedMessage).where(
+        OwedMessage.settled_at.is_(None), OwedMessage.next_attempt_at <= now
+    )
+    patients = 0
+    for message in session.scalars(due):
+        message.settled_at, message.last_error = now, IN_DOUBT
+        message.lease = message.leased_until = None
+        if message.audience == Audience.PATIENT:
+            message.failed_at = now
+            patients += 1
+    return patients
+
+
+def _copy(settings: Settings, target: Path) -> None:
+    target.touch(mode=0o600)
+    if settings.sqlite_path is None:
+        _run(["pg_dump", "--format=custom", "--no-owner", f"--file={target}"], settings)
+        return
+    if not settings.sqlite_path.exists():
+        raise BackupError("There is no database yet.")
+    source = sqlite3.connect(f"file:{settings.sqlite_path}?mode=ro", uri=True)
+    with closing(source), closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+        if copy.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise BackupError("The copy is not whole: the database is damaged.")
+
+
+def _put_back(settings: Settings, copy: Path) -> None:
+    target = settings.sqlite_path
+    if target is None:
+        _run(
+            ["pg_restore", "--no-owner", "--exit-on-error", "--single-transaction", str(copy)],
+            settings,
+        )
+        return
+    with copy.open("rb") as begin:
+        if begin.read(len(MAGIC)) != MAGIC:
+            raise BackupError("This is no copy of a SQLite database.")
+    with closing(sqlite3.connect(copy)) as source:
+        if source.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise BackupError("The copy is damaged.")
+        db.session.remove()
+        db.engine.dispose()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(mode=0o600)
+        with closing(sqlite3.connect(target)) as new:
+            source.backup(new)
+
+
+@contextmanager
+def _at_hand(path: Path) -> Iterator[Path]:
+    """The copy as a file; what lies beside its SHA-256 must match it."""
+    with TemporaryDirectory(prefix="restore-") as scratch:
+        copy = Path(scratch) / "copy"
+        copy.touch(mode=0o600)
+        with copy.open("wb") as target:
+            if path == STREAM:
+                shutil.copyfileobj(sys.stdin.buffer, target)
+            else:
+                with path.open("rb") as source:
+                    shutil.copyfileobj(source, target)
+        checksum = path.with_name(f"{path.name}.sha256")
+        if path != STREAM and checksum.exists():
+            wanted = checksum.read_text(encoding="ascii").split()[:1]
+            if wanted != [_digest(copy)]:
+                raise BackupError("The copy is not what was written: its SHA-256 is another.")
+        yield copy
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _run(command: list[str], settings: Settings) -> None:
+    """Run one of PostgreSQL's own tools; the password goes by the environment, not the list."""
+    url: URL = make_url(settings.database_url)
+    plain = url.set(drivername="postgresql", password=None).render_as_string()
+    more = [f"--dbname={plain}"]
+    environ = os.environ | ({"PGPASSWORD": url.password} if url.password else {})
+    try:
+        done = subprocess.run([*command, *more], env=environ, capture_output=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise BackupError(f"{command[0]} is not installed on this machine.") from None
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise BackupError(f"{command[0]} says: {reason[-1][:200]}")

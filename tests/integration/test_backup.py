@@ -1,0 +1,200 @@
+"""A copy made while others write can be restored, is checked, and sends nothing again."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import text
+
+from booking.app import create_app
+from booking.domain.lifecycle import Status
+from booking.messages.delivery import RelayDown
+from booking.models import Appointment, OwedMessage
+from booking.models.database import db, transaction
+from booking.services import invariants
+from booking.services.appointments import cancel_appointment
+from tests import postgres
+from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at
+from tests.conftest import settings_for
+from tests.visits import deliver, rows
+
+
+@pytest.fixture
+def an_empty_database(app: Flask, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of another database of the same kind."""
+    if app.extensions["booking"].settings.sqlite_path:
+        yield f"sqlite:///{tmp_path}/restored.db"
+        return
+    if not shutil.which("pg_dump") and os.environ.get("CI") != "true":
+        pytest.skip("pg_dump is not installed")
+    server, name = request.getfixturevalue("postgres_server"), f"restored_{os.getpid()}"
+    yield postgres.make_database(server, name)
+    postgres.drop_database(server, name)
+
+
+def run(app: Flask, *args: str | Path) -> Result:
+    with app.app_context():
+        done = app.test_cli_runner().invoke(args=[str(each) for each in args])
+        db.session.remove()
+        db.engine.dispose()
+    return done
+
+
+def restored(url: str, clock: Clock, mailbox: Mailbox) -> Flask:
+    return create_app(settings_for(url), clock=clock, transport=mailbox)
+
+
+def book(*starts: str) -> None:
+    for start in starts:
+        with transaction() as session:
+            an_appointment(session, start)
+
+
+def test_what_was_copied_comes_back_and_is_in_order(
+    app: Flask, an_empty_database: str, clock: Clock, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    book("Tue 10:00", "Wed 10:00")
+    deliver(app)
+    before, copy = rows(), tmp_path / "copy"
+    made = run(app, "backup", copy)
+    book("Wed 11:00")
+
+    other = restored(an_empty_database, clock, mailbox)
+    back = run(other, "restore", copy)
+
+    assert (made.exit_code, back.exit_code) == (0, 0), made.output + back.output
+    assert "no " not in [line[:3] for line in back.output.splitlines()]
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with other.app_context():
+        after = rows()
+        db.engine.dispose()
+    assert after == before
+
+
+def test_a_restored_outbox_sends_nothing_that_may_have_left(
+    app: Flask, an_empty_database: str, clock: Clock, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    mailbox.refuse_connection = RelayDown("nobody there")
+    book("Wed 10:00")
+    deliver(app)
+    run(app, "backup", tmp_path / "copy")
+    mailbox.refuse_connection = None
+    clock.now += timedelta(hours=1)
+    other = restored(an_empty_database, clock, mailbox)
+
+    back = run(other, "restore", tmp_path / "copy")
+
+    assert "Restored. 1 messages" in back.output
+    with other.app_context():
+        deliver(other)
+        waiting = db.session.query(OwedMessage).filter(OwedMessage.failed_at.is_not(None)).count()
+        db.session.remove()
+        db.engine.dispose()
+    assert mailbox.mails == []
+    assert waiting == 1, "staff see it"
+
+
+def test_copies_made_while_others_write_are_whole(
+    sqlite_app: Flask, clock: Clock, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    starts = [f"{day} {hour:02}:00" for day in ("Tue", "Wed") for hour in (9, 10, 11, 13, 14)]
+
+    def write() -> None:
+        with sqlite_app.app_context():
+            book(*starts)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    copies: list[Path] = []
+    while writer.is_alive() or not copies:
+        copies.append(tmp_path / f"copy {len(copies)}")
+        assert run(sqlite_app, "backup", copies[-1]).exit_code == 0
+    writer.join()
+
+    for number, copy in enumerate(copies[-3:]):
+        other = restored(f"sqlite:///{tmp_path}/restored-{number}.db", clock, mailbox)
+        assert run(other, "restore", copy).exit_code == 0
+
+
+@pytest.mark.parametrize("damage", ["bytes", "no copy", "not empty", "there already"])
+def test_what_cannot_be_done_is_said_and_does_nothing(
+    sqlite_app: Flask, clock: Clock, mailbox: Mailbox, tmp_path: Path, damage: str
+) -> None:
+    copy, other = tmp_path / "copy", restored(f"sqlite:///{tmp_path}/other.db", clock, mailbox)
+    run(sqlite_app, "backup", copy)
+    if damage == "there already":
+        done = run(sqlite_app, "backup", copy)
+    elif damage == "not empty":
+        done = run(sqlite_app, "restore", copy)
+    else:
+        content = bytearray(copy.read_bytes())
+        content[5000:5100] = b"\xff" * 100
+        copy.write_bytes(b"nothing" if damage == "no copy" else content)
+        if damage == "no copy":
+            copy.with_name("copy.sha256").unlink()
+        done = run(other, "restore", copy)
+
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: ")
+    assert done.output.count("\n") == 1
+
+
+def faults() -> list[str]:
+    db.session.rollback()
+    found = invariants.check(db.session(), HOUSE.keys, now=at("Mon 08:00"))
+    return [each.what for each in found if each.faults]
+
+
+SPOILED = {
+    "every live appointment has its time": "DELETE FROM occupancy WHERE appointment_id = 1",
+    "what is cancelled takes no time": "UPDATE appointment SET status = 'cancelled' WHERE id = 1",
+    "every patient is owed what holds": "DELETE FROM outbox WHERE appointment_id = 1",
+    "the audit trail is whole": "DELETE FROM audit_entry WHERE number = 1",
+}
+
+
+@pytest.mark.usefixtures("app")
+def test_a_database_in_order_has_no_faults() -> None:
+    book("Tue 10:00", "Wed 10:00")
+    with transaction() as session:
+        gone = an_appointment(session, "Wed 11:00")
+        cancel_appointment(session, gone, HOUSE, now=at("Mon 08:00"), reason="")
+
+    assert faults() == []
+
+
+@pytest.mark.parametrize("what", SPOILED)
+@pytest.mark.usefixtures("app")
+def test_what_was_spoiled_is_found(what: str) -> None:
+    book("Tue 10:00", "Wed 10:00")
+
+    with transaction() as session:
+        session.execute(text(SPOILED[what]))
+
+    assert faults() == [what]
+
+
+def test_an_overlap_is_found_where_nobody_refused_it(sqlite_app: Flask) -> None:
+    assert sqlite_app
+    book("Tue 10:00", "Wed 10:00")
+    with transaction() as session:
+        for name in session.execute(
+            text("SELECT name FROM sqlite_master WHERE type='trigger' AND tbl_name='occupancy'")
+        ).scalars():
+            session.execute(text(f"DROP TRIGGER {name}"))
+        first = session.get_one(Appointment, 1)
+        session.execute(
+            text(
+                "UPDATE occupancy SET blocked_from = (SELECT min(blocked_from) FROM occupancy),"
+                " blocked_until = (SELECT max(blocked_until) FROM occupancy)"
+            )
+        )
+        assert first.status == Status.BOOKED
+
+    assert "nothing overlaps" in faults()
