@@ -70,7 +70,7 @@ class ClinicPart(_Part):
     erase_after_days: Annotated[int, within(bounds.ERASE_AFTER_DAYS)] | None = 365
     erase_on_wish_after_days: Annotated[int, within(bounds.ERASE_ON_WISH_DAYS)] = 30
 
-    accent: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")] | None = None
+    accent: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
 
     @field_validator("erase_after_days", mode="before")
     @classmethod

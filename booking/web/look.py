@@ -1,5 +1,8 @@
 """The clinic's colour and logo: what every page draws with, and the staff's page of them."""
 
+from functools import lru_cache
+from hashlib import sha256
+
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -14,6 +17,7 @@ from booking.web.schedule import the_act
 from booking.web.state import clinic
 
 bp = Blueprint("look", __name__)
+bp.add_app_template_global(lambda: shades_address(), "shades_address")
 
 THEMES = (LIGHT, DARK)
 
@@ -21,13 +25,9 @@ THEMES = (LIGHT, DARK)
 @bp.get("/look/<colour>.css")
 def colours(colour: str) -> ResponseReturnValue:
     """A stylesheet with the shades of the clinic's colour; of no other."""
-    if colour != (clinic().accent or "").removeprefix("#"):
+    if colour != (clinic().accent or "").removeprefix("#").lower():
         abort(404)
-    light, dark = (_variables(accent_of(Colour.read(colour), each)) for each in THEMES)
-    sheet = (
-        f"@layer tokens{{:root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}}}\n"
-    )
-    return Response(sheet, content_type="text/css; charset=utf-8")
+    return Response(_sheet(colour), content_type="text/css; charset=utf-8")
 
 
 @bp.get("/look/logo/<digest>")
@@ -84,6 +84,21 @@ def remove_logo() -> ResponseReturnValue:
         look.remove_logo(session, session.get_one(Clinic, 1), act=the_act())
     flash("Saved.")
     return redirect(url_for(".page"), 303)
+
+
+def shades_address() -> str:
+    """Where the shades of the clinic's colour are; another address once they are computed anew."""
+    colour = (clinic().accent or "").removeprefix("#").lower()
+    version = sha256(_sheet(colour).encode()).hexdigest()[:12]
+    return url_for("look.colours", colour=colour, v=version)
+
+
+@lru_cache(maxsize=8)
+def _sheet(colour: str) -> str:
+    light, dark = (_variables(accent_of(Colour.read(colour), each)) for each in THEMES)
+    return (
+        f"@layer tokens{{:root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}}}\n"
+    )
 
 
 def _variables(accent: Accent) -> str:

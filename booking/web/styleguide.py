@@ -30,13 +30,16 @@ PAIRS = (
     ("accent", "card", TEXT),
     ("accent", "mist", TEXT),
     ("accent-strong", "mist", TEXT),
+    ("accent-strong", "mist-strong", TEXT),
+    ("soft", "mist", TEXT),
+    ("soft", "mist-strong", SHAPES),
     ("on-accent", "accent", TEXT),
     ("on-accent", "accent-strong", TEXT),
     ("warn", "card", TEXT),
     ("warn", "warn-mist", TEXT),
     ("edge", "card", SHAPES),
     ("edge", "paper", SHAPES),
-    ("focus", "paper", SHAPES),
+    ("focus", "paper", TEXT),
     ("focus", "card", SHAPES),
 )
 """Which token stands on which, and the contrast that it needs."""
