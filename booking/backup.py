@@ -46,7 +46,7 @@ def back_up(settings: Settings, path: Path) -> str:
     if path != STREAM and path.exists():
         raise BackupError(f"{path} is there already.")
     folder = None if path == STREAM else path.absolute().parent
-    with TemporaryDirectory(prefix=".backup-", dir=folder) as scratch:
+    with _in_words(), TemporaryDirectory(prefix=".backup-", dir=folder) as scratch:
         copy = Path(scratch) / "copy"
         _copy(settings, copy)
         digest = _digest(copy)
@@ -55,8 +55,8 @@ def back_up(settings: Settings, path: Path) -> str:
                 shutil.copyfileobj(source, sys.stdout.buffer)
             return digest
         os.replace(copy, path)  # whole or not at all
-    checksum = path.with_name(f"{path.name}.sha256")
-    checksum.write_text(f"{digest}  {path.name}\n", encoding="ascii")
+        checksum = path.with_name(f"{path.name}.sha256")
+        checksum.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
     return digest
 
 
@@ -76,7 +76,7 @@ def restore(app: Flask, path: Path) -> int:
     state: Booking = app.extensions["booking"]
     if inspect(db.engine).get_table_names():
         raise BackupError("The database is not empty: restore into a new one.")
-    with _at_hand(path) as copy:
+    with _in_words(), _at_hand(path) as copy:
         _put_back(state.settings, copy)
     upgrade()
     with transaction() as session:
@@ -105,7 +105,7 @@ def _copy(settings: Settings, target: Path) -> None:
         return
     if not settings.sqlite_path.exists():
         raise BackupError("There is no database yet.")
-    source = sqlite3.connect(f"file:{settings.sqlite_path}?mode=ro", uri=True)
+    source = sqlite3.connect(f"{settings.sqlite_path.absolute().as_uri()}?mode=ro", uri=True)
     with closing(source), closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
@@ -136,6 +136,15 @@ def _put_back(settings: Settings, copy: Path) -> None:
 
 
 @contextmanager
+def _in_words() -> Iterator[None]:
+    """A full disk, a folder that is not there, a file that is no database: one sentence."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise BackupError(f"It did not work: {' '.join(str(error).split())[:200]}.") from error
+
+
+@contextmanager
 def _at_hand(path: Path) -> Iterator[Path]:
     """The copy as a file; what lies beside its SHA-256 must match it."""
     with TemporaryDirectory(prefix="restore-") as scratch:
@@ -149,7 +158,7 @@ def _at_hand(path: Path) -> Iterator[Path]:
                     shutil.copyfileobj(source, target)
         checksum = path.with_name(f"{path.name}.sha256")
         if path != STREAM and checksum.exists():
-            wanted = checksum.read_text(encoding="ascii").split()[:1]
+            wanted = checksum.read_text(encoding="utf-8").split()[:1]
             if wanted != [_digest(copy)]:
                 raise BackupError("The copy is not what was written: its SHA-256 is another.")
         yield copy

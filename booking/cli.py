@@ -193,11 +193,14 @@ def person_commands() -> None:
 @person_commands.command("show")
 @click.argument("address")
 def person_show(address: str) -> None:
-    """Print all that is stored about who has ADDRESS, as JSON."""
+    """Print what who has ADDRESS can download of each appointment, as JSON."""
     state = _app().extensions["booking"]
     with transaction() as session:
         found = retention.appointments_of(session, address)
-        shown = [own_data(session, each, state.house, now=state.clock()) for each in found]
+        shown = [
+            own_data(session, each, state.house, actor="system", now=state.clock())
+            for each in found
+        ]
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
@@ -205,7 +208,7 @@ def person_show(address: str) -> None:
 @click.argument("address")
 @click.confirmation_option(prompt="This cannot be taken back. Erase it?")
 def person_erase(address: str) -> None:
-    """Erase all that is stored about who has ADDRESS; what is yet to come stays."""
+    """Erase what is stored about who has ADDRESS, but for what is yet to come."""
     state = _app().extensions["booking"]
     erased, left = 0, 0
     with transaction() as session:
@@ -215,7 +218,7 @@ def person_erase(address: str) -> None:
                 erased += 1
             except WrongState:
                 left += 1
-    click.echo(f"{erased} erased; {left} yet to come: cancel these first.")
+    click.echo(f"{erased} erased; {left} left: yet to come, or a message is still owed.")
 
 
 @click.command("backup")

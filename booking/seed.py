@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Verb
@@ -82,7 +82,7 @@ def seed_demo(session: Session, house: House, password_hash: str, *, now: dateti
     for number, wish in enumerate(WISHES):
         _make(session, clinic, house, wish, NAMES[number % len(NAMES)], made_at=now - BEFOREHAND)
     ahead = (OwedMessage.kind == Kind.REMINDER) & (OwedMessage.due_at > now)
-    session.execute(delete(OwedMessage).where(~ahead))
+    session.execute(update(OwedMessage).where(~ahead).values(settled_at=now))
     session.flush()
     return True
 

@@ -25,7 +25,7 @@ from booking.domain.timeline import Span
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.models import Appointment, Clinic, Occupancy
 from booking.models.database import Busy, db, transaction
-from booking.services import holds, waitlist
+from booking.services import holds, invariants, waitlist
 from booking.services.allocation import lock_service
 from booking.services.appointments import (
     book_appointment,
@@ -152,7 +152,10 @@ def main() -> None:
             for name, count in sorted(crowd(url, processes, steps).items()):
                 print(f"{name:<16}{count:>6}")
             print(f"overlaps {overlaps()}, homeless {homeless()}")
-            sys.exit(bool(overlaps() or homeless()))
+            found = invariants.check(db.session(), HOUSE.keys, now=NOW + timedelta(days=1))
+            broken = [each for each in found if each.faults]
+            print(f"found by `flask check`: {broken or 'nothing'}")
+            sys.exit(bool(overlaps() or homeless() or broken))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from booking.models import AddressChange, Appointment, Audience, Kind, OwedMessa
 from booking.services.appointments import PATIENT, House, lock, record
 from booking.services.links import NONCE_BYTES, token_digest
 from booking.services.owing import owe_about_contact
-from booking.services.readdressing import correct_address
+from booking.services.readdressing import correct_address, forget_wish
 
 LIFE = timedelta(days=2)
 """How long another address may take to confirm."""
@@ -51,14 +51,17 @@ def ask_for_address(
 ) -> None:
     """Ask another address to confirm that it is the patient's, and tell the one on file.
 
-    A wish that came before is forgotten; asking for the address on file is only that.
+    A wish for another that came before is forgotten; asking for the address on file is only that.
 
     Raises:
         TooManyChanges: if that was asked too often.
         WrongState, TooLate: if the appointment is cancelled or over.
     """
     _lock_coming(session, appointment, now)
-    _forget(session, appointment)
+    waiting = pending(session, appointment, now=now)
+    if waiting and waiting.email == email:
+        return  # pressed twice: the link that is under way stays good
+    forget_wish(session, appointment)
     if email == appointment.patient_email:
         return
     if _times_asked(session, appointment) >= MOST_ASKED:
@@ -103,14 +106,13 @@ def confirm_address(session: Session, token: str, house: House, *, now: datetime
     appointment = change_by_token(session, token, now=now).appointment
     _lock_coming(session, appointment, now)
     email = change_by_token(session, token, now=now).email  # it may have been stopped meanwhile
-    _forget(session, appointment)
     return correct_address(session, appointment, email, house, now=now, actor=PATIENT)
 
 
 def stop(session: Session, appointment: Appointment, house: House, *, now: datetime) -> None:
     """Let the address on file stay what it is."""
     lock(session, appointment)
-    if _forget(session, appointment):
+    if forget_wish(session, appointment):
         record(session, house, appointment, "keep_address", PATIENT, now)
 
 
@@ -127,15 +129,6 @@ def _lock_coming(session: Session, appointment: Appointment, now: datetime) -> N
         raise WrongState
     if appointment.start_at <= now:
         raise TooLate
-
-
-def _forget(session: Session, appointment: Appointment) -> bool:
-    found = session.get(AddressChange, appointment.id, populate_existing=True)
-    if found is None:
-        return False
-    session.delete(found)
-    session.flush()
-    return True
 
 
 def _times_asked(session: Session, appointment: Appointment) -> int:

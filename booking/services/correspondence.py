@@ -61,8 +61,7 @@ def facts_of(
         end=telling.start + (facts.end - facts.start),
         kept_until=telling.kept_until,
     )
-    change = message.appointment.address_change
-    if message.kind == Kind.CONFIRM_ADDRESS and change:
+    if message.kind == Kind.CONFIRM_ADDRESS and (change := message.appointment.address_change):
         key = keys.address_token(change.nonce)
         return replace(
             facts,

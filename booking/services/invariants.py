@@ -12,6 +12,7 @@ from booking.domain.lifecycle import OCCUPYING, Status
 from booking.models import Appointment, AppointmentEvent, Audience, Clinic, Occupancy, OwedMessage
 from booking.services import audit
 from booking.services.links import Keys
+from booking.services.telling import CHANGES
 
 SHOWN = 5
 """How many examples of one fault are named."""
@@ -97,6 +98,7 @@ def _unowed(session: Session, now: datetime) -> Iterator[str]:
     told = exists().where(
         OwedMessage.appointment_id == Appointment.id,
         OwedMessage.audience == Audience.PATIENT,
+        OwedMessage.kind.in_(CHANGES),
         OwedMessage.sequence == Appointment.sequence,
     )
     query = select(Appointment.reference).where(

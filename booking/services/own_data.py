@@ -16,7 +16,12 @@ CALENDAR = "calendar"
 
 
 def own_data(
-    session: Session, appointment: Appointment, house: House, *, now: datetime
+    session: Session,
+    appointment: Appointment,
+    house: House,
+    *,
+    actor: str = PATIENT,
+    now: datetime,
 ) -> dict[str, Any]:
     """All of it in plain values, instants in UTC; noted in the audit trail, so call it last.
 
@@ -31,7 +36,7 @@ def own_data(
         "emails_to_you": [_message(each) for each in _messages(session, appointment)],
     }
     note, subject = "data.export", appointment.reference
-    audit.note(session, note, keys=house.keys, actor=PATIENT, now=now, subject=subject)
+    audit.note(session, note, keys=house.keys, actor=actor, now=now, subject=subject)
     return found
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Status
-from booking.models import Appointment, Audience, FormerInvitation, Kind, Told
+from booking.models import AddressChange, Appointment, Audience, FormerInvitation, Kind, Told
 from booking.services.allocation import mark_changed
 from booking.services.appointments import House, forget_answer, lock, mark_moved, record
 from booking.services.links import renew_link
@@ -43,6 +43,7 @@ def correct_address(
     if email == appointment.patient_email:
         owe_again(session, appointment, now=now)
         return appointment
+    forget_wish(session, appointment)
     former = _retire_invitation(session, appointment, now)
     appointment.uid = str(uuid4())
     appointment.patient_email, appointment.email_key = email, email.lower()
@@ -58,6 +59,17 @@ def correct_address(
         owe_withdrawal(session, former, now=now)
     record(session, house, appointment, "readdress", actor, now)
     return appointment
+
+
+def forget_wish(session: Session, appointment: Appointment) -> bool:
+    """Wait for no other address to confirm any more; whether one was waited for."""
+    found = session.get(AddressChange, appointment.id, populate_existing=True)
+    if found is None:
+        return False
+    session.delete(found)
+    session.flush()
+    session.expire(appointment, ["address_change"])
+    return True
 
 
 def _retire_invitation(

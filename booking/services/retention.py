@@ -9,6 +9,7 @@ or a question about who came.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from secrets import token_bytes
 from uuid import uuid4
 
@@ -39,6 +40,18 @@ BY_ITSELF = "retention"
 NOBODY = "Erased"
 """Stands for the name, so that lists and calendars have something to show."""
 BATCH = 20
+_OWED = exists().where(
+    OwedMessage.appointment_id == Appointment.id, OwedMessage.settled_at.is_(None)
+)
+
+
+class Hindrance(StrEnum):
+    """Why personal data cannot go yet."""
+
+    COMING = "coming"
+    """The appointment is not over."""
+    OWED = "owed"
+    """A message about it has yet to leave, and needs them."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +126,7 @@ def forecast(session: Session, rules: Rules, *, now: datetime) -> Forecast:
 def erase_due(session: Session, house: House, *, now: datetime) -> int:
     """Erase a few of those whose time has come; how many. Call it until there are none."""
     rules = rules_of(session.get_one(Clinic, 1))
-    unsettled = exists().where(
-        OwedMessage.appointment_id == Appointment.id, OwedMessage.settled_at.is_(None)
-    )
-    query: Select[Appointment] = select(Appointment).where(_due(rules, now), ~unsettled)
+    query: Select[Appointment] = select(Appointment).where(_due(rules, now), ~_OWED)
     query = query.order_by(Appointment.end_at).limit(BATCH)
     found = session.scalars(query.with_for_update(skip_locked=True, of=Appointment)).all()
     for appointment in found:
@@ -144,17 +154,25 @@ def rules_of(clinic: Clinic) -> Rules:
     return Rules(clinic.erase_after_days, clinic.erase_on_wish_after_days)
 
 
+def hindrance(session: Session, appointment: Appointment, *, now: datetime) -> Hindrance | None:
+    """What is in the way of erasing the data of an appointment now, if anything."""
+    if appointment.status != Status.CANCELLED and appointment.end_at > now:
+        return Hindrance.COMING
+    owed = select(Appointment.id).where(Appointment.id == appointment.id, _OWED)
+    return Hindrance.OWED if session.scalar(owed) is not None else None
+
+
 def erase(
     session: Session, appointment: Appointment, house: House, *, actor: str, now: datetime
 ) -> None:
     """Take everything personal from an appointment that is over or cancelled.
 
     Raises:
-        WrongState: if it is yet to come.
+        WrongState: if something is in the way (`hindrance`).
     """
     if appointment.erased_at is not None:
         return
-    if appointment.status == Status.BOOKED and appointment.end_at > now:
+    if hindrance(session, appointment, now=now):
         raise WrongState
     _forget_person(session, appointment, house)
     _forget_letters(session, appointment, now)
@@ -191,8 +209,6 @@ def _forget_letters(session: Session, appointment: Appointment, now: datetime) -
     sent = select(OwedMessage.id).where(ours)
     session.execute(delete(SentMessage).where(SentMessage.outbox_id.in_(sent)))
     session.execute(update(OwedMessage).where(ours).values(last_error=""))
-    waiting = (ours, OwedMessage.settled_at.is_(None))
-    session.execute(update(OwedMessage).where(*waiting).values(settled_at=now))
     failed = (ours, OwedMessage.failed_at.is_not(None), OwedMessage.handled_at.is_(None))
     session.execute(update(OwedMessage).where(*failed).values(handled_at=now))
     former = FormerInvitation.appointment_id == appointment.id

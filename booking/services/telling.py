@@ -29,6 +29,8 @@ from booking.models import (
 
 CHANGES = frozenset({Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED})
 """Messages about when, where or whether; patients' calendars act on them."""
+ABOUT_CONTACT = frozenset({Kind.CONFIRM_ADDRESS, Kind.ADDRESS_ASKED, Kind.PHONE_CHANGED})
+"""Messages that hold whenever the appointment is."""
 SECOND = timedelta(seconds=1)
 NOTHING = "none"
 """The state of whoever knows that they have no such appointment."""
@@ -56,8 +58,9 @@ def what_to_tell(session: Session, message: OwedMessage, *, now: datetime) -> Ki
     appointment = message.appointment
     if message.kind == Kind.WITHDRAWN:
         return Kind.WITHDRAWN if message.former and message.former.address else None
-    if message.sequence != appointment.sequence or message.former_id:
-        return None  # the appointment has moved on, and a newer message is owed
+    moved_on = message.sequence != appointment.sequence and message.kind not in ABOUT_CONTACT
+    if moved_on or message.former_id:
+        return None  # a newer message is owed
     if message.kind in CHANGES:
         return _change(session, message)
     if appointment.status != Status.BOOKED or appointment.start_at <= now:

@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from booking.models import (
     AccountLink,
     AddressChange,
+    Hold,
     IdempotencyKey,
     LinkRequest,
     RateCounter,
@@ -18,6 +19,8 @@ from booking.services.accounts import SESSION_LIFE
 from booking.services.lost_links import PAUSE
 
 KEY_LIFE = timedelta(hours=24)
+HOLD_REST = timedelta(hours=1)
+"""Holds that ran out go with who wants their time; this is for those that nobody wants."""
 
 
 def forget_what_expired(session: Session, *, now: datetime) -> None:
@@ -26,6 +29,8 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
     session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
     session.execute(delete(AddressChange).where(AddressChange.expires_at < now))
+    dead = select(Hold.id).where(Hold.expires_at < now - HOLD_REST)
+    session.execute(delete(Hold).where(Hold.id.in_(dead.with_for_update(skip_locked=True))))
     session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))

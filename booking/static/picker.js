@@ -6,9 +6,11 @@ const place = () => document.querySelector("[data-picker]");
 // somebody may have booked meanwhile, and whoever comes back to the page looks anew.
 const FRESH = 60_000;
 let fetchedAt = 0;
+let asking = 0; // of two requests under way only the last counts
 document.addEventListener("visibilitychange", () => (fetchedAt = 0));
 
 const show = async (address, { keep = "push", focus = null } = {}) => {
+  const turn = ++asking;
   place().setAttribute("aria-busy", "true");
   const asked = new URL(address);
   asked.searchParams.set("whole", "1");
@@ -16,6 +18,7 @@ const show = async (address, { keep = "push", focus = null } = {}) => {
   const fresh =
     answer.ok &&
     new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-picker]");
+  if (turn !== asking) return;
   if (!fresh) return location.assign(address); // the page itself says what is the matter
   place().replaceWith(fresh);
   fetchedAt = Date.now();

@@ -3,6 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from booking.domain.refusals import WrongState
 from booking.models import Appointment, Clinic
 from booking.models.database import db, transaction
 from booking.services import retention
@@ -27,7 +28,7 @@ def rules() -> ResponseReturnValue:
     form = RetentionForm()
     if not form.validate_on_submit():
         return _rules_page(form), 422
-    if "save" not in request.form:
+    if request.form.get("save") != _seen(form.rules()):  # only what was shown is saved
         return _rules_page(form, shown=form.rules())
     with transaction() as session:
         house = session.get_one(Clinic, 1)
@@ -44,14 +45,17 @@ def one_form(reference: str) -> ResponseReturnValue:
 
 @bp.post("/appointments/<reference>/erase")
 def one(reference: str) -> ResponseReturnValue:
-    """Erase them now: 303 to the appointment, 409 for what is yet to come."""
+    """Erase them now: 303 to the appointment, 409 while something is in the way."""
     button = ButtonForm()
     found = visible_appointment(db.session(), reference)
     if not button.validate_on_submit():
         return _one_page(found, button), 422
-    with transaction() as session:
-        found = visible_appointment(session, reference)
-        retention.erase(session, found, booking().house, actor=signed_in_name(), now=now())
+    try:
+        with transaction() as session:
+            found = visible_appointment(session, reference)
+            retention.erase(session, found, booking().house, actor=signed_in_name(), now=now())
+    except WrongState:
+        return _one_page(visible_appointment(db.session(), reference), button), 409
     flash("Erased.")
     return redirect(url_for("staff.appointment", reference=reference), 303)
 
@@ -63,9 +67,16 @@ def _rules_page(form: RetentionForm, shown: retention.Rules | None = None) -> st
         form=form,
         next=retention.forecast(session, retention.rules_of(clinic()), now=now()),
         shown=retention.forecast(session, shown, now=now()) if shown else None,
+        seen=_seen(shown) if shown else "",
         house=clinic(),
     )
 
 
 def _one_page(found: Appointment, button: ButtonForm) -> str:
-    return render_template("staff/erase.html", appointment=found, form=button)
+    hindrance = retention.hindrance(db.session(), found, now=now())
+    return render_template("staff/erase.html", appointment=found, form=button, hindrance=hindrance)
+
+
+def _seen(rules: retention.Rules) -> str:
+    """What the button to save says of the rules whose outcome was shown beside it."""
+    return f"{rules.erase_after_days} {rules.erase_on_wish_after_days}"

@@ -63,7 +63,7 @@ def page() -> ResponseReturnValue:
         abort(404)
     service = _a_service()
     query = read_query(MultiDict(), service)
-    wrong = LostForm()
+    wrong = LostForm(prefix="wrong-")
     wrong.email.errors = ["Enter your email address."]
     return render_template(
         "public/styleguide.html",

@@ -22,7 +22,7 @@ from booking.app import create_app
 from booking.domain.lifecycle import Verb
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.messages.transports import PermanentFailure
-from booking.models import AddressChange, Appointment
+from booking.models import AddressChange, Appointment, OwedMessage, SentMessage
 from booking.models.database import db, transaction
 from booking.services import waitlist
 from booking.services.appointments import book_appointment, cancel_appointment, note_attendance
@@ -249,6 +249,8 @@ def _addresses(site: Site) -> dict[str, str]:
     patient, staff = site.link(coming), f"/staff/appointments/{coming.reference}"
     book = "/services/first-consultation/book?start="
     with site.app.app_context(), transaction() as session:
+        sent = select(SentMessage.outbox_id).join(OwedMessage).order_by(SentMessage.id)
+        letter = session.scalar(sent.where(OwedMessage.appointment_id == coming.id).limit(1))
         waiting = Waiting(Wish(ANY_DAY, ANY_PART, date(2026, 12, 31)), None)
         waitlist.join(session, session.merge(coming), waiting, HOUSE, now=site.clock.now)
         mine = session.merge(video)
@@ -294,7 +296,7 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff cancel": f"{staff}/cancel",
         "staff move": f"{staff}/reschedule",
         "staff move, chosen": f"{staff}/reschedule?start={_start('Tue 10:00')}",
-        "staff message": f"{staff}/messages/1",
+        "staff message": f"{staff}/messages/{letter}",
         "staff address": f"{staff}/address",
         "staff day": "/staff/day/",
         "staff day, another": "/staff/day/?on=2030-01-01",

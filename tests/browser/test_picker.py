@@ -115,3 +115,29 @@ def test_what_came_a_while_ago_is_asked_for_anew(site: Site, open_page: Opener) 
 
     expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
     assert asked.count("fetch") == 1
+
+
+def test_the_last_press_wins_whichever_answer_comes_first(site: Site, open_page: Opener) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
+    page.evaluate(
+        """() => {
+            const ask = window.fetch;
+            window.fetch = async (address, more) => {
+                const answer = await ask(address, more);
+                if (String(address).includes("day=2026-12-02")) {
+                    await new Promise((done) => setTimeout(done, 1500));
+                    window.late = true;
+                }
+                return answer;
+            };
+        }"""
+    )
+
+    page.get_by_role("link", name="Wednesday 2 December, free times").click()
+    page.get_by_role("link", name="Thursday 3 December, free times").click()
+    page.wait_for_timeout(2500)
+    assert page.evaluate("window.late"), "the first answer came last"
+
+    expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
+    assert "day=2026-12-03" in page.url

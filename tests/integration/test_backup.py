@@ -2,21 +2,26 @@
 
 import os
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from booking.app import create_app
+from booking.backup import back_up
 from booking.domain.lifecycle import Status
 from booking.messages.delivery import RelayDown
 from booking.models import Appointment, OwedMessage
 from booking.models.database import db, transaction
+from booking.serve import seed_demo
 from booking.services import invariants
 from booking.services.appointments import cancel_appointment
 from tests import postgres
@@ -122,7 +127,9 @@ def test_copies_made_while_others_write_are_whole(
         assert run(other, "restore", copy).exit_code == 0
 
 
-@pytest.mark.parametrize("damage", ["bytes", "no copy", "not empty", "there already"])
+@pytest.mark.parametrize(
+    "damage", ["bytes", "no copy", "not empty", "there already", "no folder", "no database"]
+)
 def test_what_cannot_be_done_is_said_and_does_nothing(
     sqlite_app: Flask, clock: Clock, mailbox: Mailbox, tmp_path: Path, damage: str
 ) -> None:
@@ -130,19 +137,50 @@ def test_what_cannot_be_done_is_said_and_does_nothing(
     run(sqlite_app, "backup", copy)
     if damage == "there already":
         done = run(sqlite_app, "backup", copy)
+    elif damage == "no folder":
+        done = run(sqlite_app, "backup", tmp_path / "nowhere" / "copy")
     elif damage == "not empty":
         done = run(sqlite_app, "restore", copy)
     else:
         content = bytearray(copy.read_bytes())
         content[5000:5100] = b"\xff" * 100
+        if damage == "no database":
+            content[100:] = b"\xff" * len(content[100:])
         copy.write_bytes(b"nothing" if damage == "no copy" else content)
-        if damage == "no copy":
+        if damage != "bytes":
             copy.with_name("copy.sha256").unlink()
         done = run(other, "restore", copy)
 
     assert done.exit_code == 1
     assert done.output.startswith("Error: ")
     assert done.output.count("\n") == 1
+
+
+def test_a_name_that_means_something_in_an_address_is_only_a_name(
+    sqlite_app: Flask, tmp_path: Path
+) -> None:
+    odd = tmp_path / "50%20 #1?"
+    odd.mkdir()
+    run(sqlite_app, "backup", odd / "booking.db")
+    settings = sqlite_app.extensions["booking"].settings
+    url = URL.create("sqlite", database=str(odd / "booking.db"))
+    there = replace(settings, database_url=url.render_as_string())
+
+    back_up(there, odd / "copy")
+
+    with closing(sqlite3.connect(odd / "copy")) as copy:
+        assert copy.execute("SELECT count(*) FROM clinic").fetchone() == (1,)
+    assert {each.name for each in odd.iterdir()} >= {"booking.db", "copy", "copy.sha256"}
+
+
+def test_the_demo_is_in_order(sqlite_url: str, clock: Clock, mailbox: Mailbox) -> None:
+    """A worker that has never run, and an appointment so near that its reminder is over."""
+    app = restored(sqlite_url, clock, mailbox)
+    with app.app_context():
+        assert seed_demo(app)
+        assert faults() == []
+        db.session.remove()
+        db.engine.dispose()
 
 
 def faults() -> list[str]:

@@ -9,7 +9,9 @@ from flask.testing import FlaskClient
 
 from booking.models.database import transaction
 from booking.services import contact_changes
-from tests.builders import HOUSE, Clock, Mailbox
+from booking.services.appointments import reschedule_appointment
+from booking.services.readdressing import correct_address
+from tests.builders import HOUSE, Clock, Mailbox, at
 from tests.pages import page_of
 from tests.readings import subjects, text_of, told
 from tests.visits import book, deliver, get, rows, send, the_appointment
@@ -115,6 +117,49 @@ def test_a_wish_that_was_replaced_is_not_sent(
     deliver(sqlite_app)
 
     assert {each.recipient for each in mailbox.mails} == {OLD, NEW}
+
+
+def test_pressing_twice_asks_once_and_the_link_stays_good(
+    sqlite_app: Flask, client: FlaskClient, mailbox: Mailbox, path: str
+) -> None:
+    change(client, path, email=NEW)
+    confirm = link(sqlite_app, mailbox)
+
+    change(client, path, email=NEW)
+    deliver(sqlite_app)
+
+    assert len(mailbox.to(NEW)) == len(mailbox.to(OLD)) == 1
+    assert get(client, confirm)
+
+
+def test_a_move_before_the_mails_leave_loses_none_of_them(
+    sqlite_app: Flask, client: FlaskClient, mailbox: Mailbox, path: str, clock: Clock
+) -> None:
+    change(client, path, email=NEW, phone="212 555 0188")
+    with transaction() as session:
+        mine = session.merge(the_appointment())
+        reschedule_appointment(session, mine, at("Wed 11:00"), HOUSE, now=clock.now)
+
+    assert get(client, link(sqlite_app, mailbox))
+    assert {"We were asked", "Your phone number"} <= {
+        text_of(each)[: len(begin)]
+        for each in mailbox.to(OLD)
+        for begin in ("We were asked", "Your phone number")
+    }
+
+
+def test_an_address_that_staff_correct_is_waited_for_no_more(
+    sqlite_app: Flask, client: FlaskClient, mailbox: Mailbox, path: str, clock: Clock
+) -> None:
+    change(client, path, email=NEW)
+    confirm = link(sqlite_app, mailbox)
+
+    with transaction() as session:
+        mine = session.merge(the_appointment())
+        correct_address(session, mine, "told@mail.example", HOUSE, now=clock.now, actor="desk")
+
+    assert client.get(confirm).status_code == 404
+    assert the_appointment().patient_email == "told@mail.example"
 
 
 def test_nobodys_mailbox_is_flooded_from_one_page(client: FlaskClient, path: str) -> None:

@@ -14,7 +14,7 @@ from booking.domain.refusals import SlotTaken
 from booking.domain.slots import Slot
 from booking.models import Appointment, Clinic, Occupancy, Practitioner
 from booking.models.database import db, transaction
-from booking.services import desk, holds
+from booking.services import desk, holds, upkeep
 from booking.services.appointments import book_appointment
 from booking.services.availability import free_slots
 from booking.services.holds import Visitor
@@ -234,3 +234,14 @@ def test_what_an_appointment_takes_is_not_to_be_held() -> None:
 
     with pytest.raises(SlotTaken):
         hold()
+
+
+@pytest.mark.usefixtures("app")
+def test_a_hold_that_nobody_wants_is_forgotten_in_the_end() -> None:
+    hold()
+
+    for later, left in ((SOON + timedelta(minutes=59), 1), (SOON + timedelta(minutes=61), 0)):
+        with transaction() as session:
+            upkeep.forget_what_expired(session, now=later)
+        assert len(rows()["hold"]) == left
+    assert rows()["occupancy"] == []

@@ -10,7 +10,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import CheckConstraint, Select, Table, delete, insert, inspect, select, text
 
 from booking.app import create_app
-from booking.models import HealthcareService, OwedMessage, ServiceReminder, Told
+from booking.models import Clinic, HealthcareService, OwedMessage, ServiceReminder, Told
 from booking.models.base import Base
 from booking.models.database import db, transaction
 from booking.serve import seed_demo
@@ -74,6 +74,17 @@ def test_who_was_told_what_survives_the_step_from_the_first_schema_and_back() ->
     assert services == set(db.session.scalars(select(HealthcareService.id)))
     for_whom = select(OwedMessage.practitioner_id).where(OwedMessage.audience == "practitioner")
     assert None not in db.session.scalars(for_whom).all()
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_clinic_that_was_there_before_erases_nothing_until_somebody_says_so() -> None:
+    assert db.session.get_one(Clinic, 1).erase_after_days == 365, "a new one does"
+    db.session.remove()
+
+    downgrade(revision="0009")
+    upgrade()
+
+    assert db.session.get_one(Clinic, 1).erase_after_days is None
 
 
 @pytest.mark.usefixtures("demo")

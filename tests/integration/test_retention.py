@@ -10,15 +10,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
-from booking.domain.lifecycle import Status
+from booking.domain.lifecycle import Status, Verb
 from booking.models import Appointment, Clinic, Role
 from booking.models.database import db, transaction
 from booking.services import retention
+from booking.services.appointments import cancel_appointment, note_attendance
 from booking.services.desk import write_note
 from booking.worker.retention import Eraser
 from tests.answers import a_mail, take_in
 from tests.builders import HOUSE, NOW, Clock, an_appointment
 from tests.integration.test_queries import grow_old, refresh_statistics, scans, watched
+from tests.pages import page_of
 from tests.visits import (
     a_member_of_staff,
     a_reference,
@@ -165,22 +167,52 @@ def test_staff_see_what_other_rules_would_erase_before_they_hold(
     shown = send(client, get(client, "/staff/schedule/data/"), "", erase_after_days="30")
     assert shown.status_code == 200
     assert "1 appointments" in shown.text
-    with transaction() as session:
-        kept = retention.rules_of(session.get_one(Clinic, 1))
-    assert kept.erase_after_days == 365
+    other = send(client, page_of(shown), "", erase_after_days="20", save="30 30")
+    assert "With these rules would be erased" in other.text, "another number is shown first"
+    assert rules() == 365
+    send(client, page_of(shown), "", erase_after_days="30", save="30 30")
+    assert rules() == 30
 
 
-def test_the_desk_erases_one_and_leaves_the_others(client: FlaskClient, clock: Clock) -> None:
+def rules() -> int | None:
+    db.session.remove()
+    return retention.rules_of(db.session.get_one(Clinic, 1)).erase_after_days
+
+
+def test_the_desk_erases_one_and_leaves_the_others(
+    sqlite_app: Flask, client: FlaskClient, clock: Clock
+) -> None:
     one, other = a_reference("Wed 10:00"), a_reference("Tue 10:00")
+    deliver(sqlite_app)
     clock.now += timedelta(days=10)
     a_member_of_staff()
     sign_in(client)
+    deliver(sqlite_app)
 
     answer = send(client, get(client, f"/staff/appointments/{one}/erase"), "")
 
     assert answer.status_code == 303
     assert "Erased" in get(client, f"/staff/appointments/{one}").text
     assert "Sam" in get(client, f"/staff/appointments/{other}").text
+
+
+def test_the_desk_waits_for_what_is_not_over_and_for_what_is_owed(client: FlaskClient) -> None:
+    coming, cancelled = a_reference("Mon 09:00"), a_reference("Tue 10:00")
+    with transaction() as session:
+        for made in session.scalars(select(Appointment)):
+            if made.reference == cancelled:
+                cancel_appointment(session, made, HOUSE, now=NOW, actor="desk")
+            else:
+                note_attendance(session, made, Verb.ARRIVE, HOUSE, actor="desk", now=NOW)
+    a_member_of_staff()
+    sign_in(client)
+    token = get(client, f"/staff/appointments/{coming}").form("/notes").values()["csrf_token"]
+
+    for reference, words in ((coming, "not over yet"), (cancelled, "has yet to leave")):
+        path = f"/staff/appointments/{reference}/erase"
+        answer = client.post(path, data={"csrf_token": token})
+        assert (answer.status_code, words in answer.text) == (409, True)
+        assert words in get(client, path).text
 
 
 def test_only_administrators_erase(client: FlaskClient) -> None:
@@ -192,10 +224,13 @@ def test_only_administrators_erase(client: FlaskClient) -> None:
     assert client.get("/staff/schedule/data/").status_code == 403
 
 
-@pytest.mark.usefixtures("app")
-def test_erasing_twice_is_erasing_once() -> None:
+def test_erasing_twice_is_erasing_once(app: Flask, clock: Clock) -> None:
     with transaction() as session:
-        made = an_appointment(session, "Wed 10:00")
+        an_appointment(session, "Wed 10:00")
+    clock.now += timedelta(days=30)
+    deliver(app)
+    with transaction() as session:
+        made = session.scalars(select(Appointment)).one()
         later = NOW + timedelta(days=30)
         retention.erase(session, made, HOUSE, actor="desk", now=later)
         uid = made.uid
@@ -211,10 +246,13 @@ def test_one_person_is_shown_and_erased_as_a_whole(sqlite_app: Flask, clock: Clo
     shown = run(args=["person", "show", "SAM@mail.example"])
     early = run(args=["person", "erase", "sam@mail.example", "--yes"])
     clock.now += timedelta(days=10)
+    deliver(sqlite_app)
     late = run(args=["person", "erase", "sam@mail.example", "--yes"])
 
     assert len(json.loads(shown.output)) == 2
-    assert early.output.startswith("0 erased; 2 yet to come")
+    shows = [each for each in rows()["audit_entry"] if "data.export" in each]
+    assert ["system" in each for each in shows] == [True, True]
+    assert early.output.startswith("0 erased; 2 left")
     assert late.output.startswith("2 erased; 0")
     assert json.loads(run(args=["person", "show", "sam@mail.example"]).output) == []
 
