@@ -16,10 +16,13 @@ from booking.models.database import db, transaction
 from booking.settings import Settings
 from tests import builders, postgres
 from tests.builders import Clock, Mailbox
+from tests.kept import hash_quickly, keep_addresses, with_kept_templates
 from tests.pages import CheckedClient
 
 numbers = itertools.count(1)
 BASE_URL = "http://127.0.0.1:8000"
+keep_addresses()
+hash_quickly()
 
 
 def settings_for(database_url: str, **changes: object) -> Settings:
@@ -117,7 +120,7 @@ def sqlite_app(sqlite_url: str, clock: Clock, mailbox: Mailbox) -> Iterator[Flas
 
 def a_running_app(settings: Settings, clock: Clock, mailbox: Mailbox) -> Iterator[Flask]:
     """An app with the small clinic, inside its context."""
-    app = create_app(settings, clock=clock, transport=mailbox)
+    app = with_kept_templates(create_app(settings, clock=clock, transport=mailbox))
     app.test_client_class = CheckedClient
     with app.app_context():
         with transaction() as session:

@@ -34,6 +34,7 @@ from booking.worker import worker_of
 from booking.worker.waitlist import WaitlistOfferer
 from tests.builders import HOUSE, Clock, Mailbox, at
 from tests.conftest import settings_for
+from tests.kept import with_kept_templates
 from tests.smtp_sink import free_port
 
 FLAGS = [
@@ -210,7 +211,7 @@ def _serve(template: Path, folder: Path) -> Iterator[Site]:
     shutil.copy(template, path)
     url, clock, mailbox = f"http://127.0.0.1:{port}", Clock(), Mailbox()
     settings = settings_for(f"sqlite:///{path}", BOOKING_BASE_URL=url)
-    app = create_app(settings, clock=clock, transport=mailbox)
+    app = with_kept_templates(create_app(settings, clock=clock, transport=mailbox))
     with app.app_context(), transaction() as session:
         seed.seed_demo(session, HOUSE, hash_password(seed.DEMO_PASSWORD), now=clock.now)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -19,7 +19,8 @@ WEEK = "/staff/day/week?practitioner=maya-ellison&on=2026-12-01"
 
 
 def look(page: Page) -> None:
-    """What the page does by itself from time to time."""
+    """What the page does by itself from time to time, once its script is there."""
+    page.wait_for_load_state("load")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 

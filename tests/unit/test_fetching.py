@@ -37,6 +37,7 @@ from booking.messages.foreign.faults import (
 from booking.messages.foreign.fetching import Fetched, fetch
 from booking.messages.foreign.questions import Question, Reading
 from tests.calendar_server import CalendarServer, Raw, calendar_server
+from tests.effort import effort
 
 EVENT = b"BEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261124T140000Z\r\nDTEND:20261124T150000Z\r\n"
 CALENDAR = b"BEGIN:VCALENDAR\r\n" + EVENT + b"END:VEVENT\r\nEND:VCALENDAR\r\n"
@@ -348,12 +349,12 @@ def test_a_nasty_answer_is_refused_before_it_costs_anything(
         url = server.serve_raw("/nasty", answer)
     else:
         url = server.serve(answer, 200, "/a.ics", **headers)
-    began = time.process_time()
 
-    with pytest.raises(fault):
-        fetched(server, url)
+    def refused() -> None:
+        with pytest.raises(fault):
+            fetched(server, url)
 
-    assert time.process_time() - began < 2
+    assert effort(refused) < 40
 
 
 def test_a_drip_meets_the_deadline(server: CalendarServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +364,7 @@ def test_a_drip_meets_the_deadline(server: CalendarServer, monkeypatch: pytest.M
     with pytest.raises(TooSlow):
         fetched(server, server.serve_raw("/drip", drip))
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
 
 
 def test_nobody_there_is_told_in_words() -> None:
