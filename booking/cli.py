@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from flask_security.utils import hash_password
 from sqlalchemy import select
 
-from booking import backup, serve
+from booking import backup, moving, serve
 from booking import worker as delivery
 from booking.domain.refusals import WrongState
 from booking.messages.incoming import understand
@@ -50,6 +50,7 @@ def install(app: Flask) -> None:
         person_commands,
         backup_command,
         restore_command,
+        move_command,
         check_command,
     )
     for command in commands:
@@ -242,6 +243,25 @@ def restore_command(context: click.Context, path: Path) -> None:
     except backup.BackupError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Restored. {waiting} messages may have been sent already: see “not reached”.")
+    context.invoke(check_command)
+
+
+@click.command("move-database")
+@click.argument("source", envvar="MOVE_FROM")
+@click.pass_context
+def move_command(context: click.Context, source: str) -> None:
+    """Fill an empty database with all of the one at SOURCE, compare each row, and check it.
+
+    SOURCE is an address like that of BOOKING_DATABASE_URL; one that holds a password is better
+    given as MOVE_FROM. Stop the service first.
+    """
+    try:
+        counts = moving.move_from(source)
+    except moving.MoveError as error:
+        raise click.ClickException(str(error)) from None
+    for table, count in counts.items():
+        click.echo(f"{count:>9}  {table}")
+    click.echo("Every row is the same on both sides.")
     context.invoke(check_command)
 
 

@@ -52,7 +52,7 @@ def keep_addresses() -> None:
             kept[key] = compile_builder(rule, append_unknown)
         return kept[key]
 
-    Rule._compile_builder = once  # type: ignore[method-assign]
+    Rule._compile_builder = once  # type: ignore[assignment,method-assign]
 
 
 def hash_quickly() -> None:

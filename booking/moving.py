@@ -1,0 +1,129 @@
+"""All rows of one database into a new one of another kind, in one transaction, compared row by row.
+
+A copy through SQLAlchemy's own types, so that instants, lengths of time and documents mean the same
+on both sides.
+"""
+
+from itertools import zip_longest
+from typing import Any
+
+from flask_migrate import upgrade
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Table,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from booking.models.base import Base
+from booking.models.database import db
+
+BATCH = 500
+_VERSION = text("SELECT version_num FROM alembic_version")
+
+
+class MoveError(Exception):
+    """It cannot be done; the text is one sentence that says why."""
+
+
+def move_from(source_url: str) -> dict[str, int]:
+    """Fill the app's own database, which must be empty, with all that another one holds.
+
+    Nobody may write to the other one meanwhile; it is only read, and stays as it is.
+
+    Returns:
+        How many rows each table has now.
+
+    Raises:
+        MoveError: if there is something here, the other one cannot be read or has another schema,
+            or what was written reads differently; nothing is left behind but empty tables.
+    """
+    if inspect(db.engine).get_table_names():
+        raise MoveError("The database is not empty: move into a new one.")
+    source = _source(source_url)
+    try:
+        with source.connect() as old:
+            version = _version(old)
+            upgrade()
+            with db.engine.begin() as new:
+                if _version(new) != version:
+                    raise MoveError(
+                        "The two are not of the same version: "
+                        "let this version of the service run on the old database first."
+                    )
+                return _move(old, new)
+    except SQLAlchemyError as error:
+        raise MoveError(f"It did not work: {' '.join(str(error).split())[:200]}") from error
+    finally:
+        source.dispose()
+
+
+def _source(url: str) -> Engine:
+    """The other database, read in one state, with nothing of it in what an error says."""
+    try:
+        engine = create_engine(url, hide_parameters=True)
+    except (ArgumentError, ImportError):
+        raise MoveError("That is not the address of a database.") from None
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        raise MoveError("There is no database of this service at that address.")
+    found: str | None = connection.scalar(_VERSION)
+    return found
+
+
+def _move(old: Connection, new: Connection) -> dict[str, int]:
+    tables = Base.metadata.sorted_tables  # what is pointed at comes first
+    for table in reversed(tables):
+        new.execute(table.delete())  # what a migration has put into a new database
+    counts = {table.name: _copy(table, old, new) for table in tables}
+    for table in tables:
+        _compare(table, old, new)
+        _go_on_counting(table, new)
+    return counts
+
+
+def _copy(table: Table, old: Connection, new: Connection) -> int:
+    copied = 0
+    with _rows(table, old) as found:
+        for rows in found.partitions():
+            new.execute(table.insert(), [dict(row._mapping) for row in rows])
+            copied += len(rows)
+    return copied
+
+
+def _compare(table: Table, old: Connection, new: Connection) -> None:
+    with _rows(table, old) as wanted, _rows(table, new) as found:
+        for number, (before, after) in enumerate(zip_longest(wanted, found), start=1):
+            if before != after:
+                raise MoveError(f"Row {number} of {table.name} came out differently.")
+
+
+def _rows(table: Table, connection: Connection) -> CursorResult[Any]:
+    """All rows in the order of their key, a batch in memory at a time."""
+    query = select(table).order_by(*table.primary_key)
+    return connection.execute(query.execution_options(yield_per=BATCH))
+
+
+def _go_on_counting(table: Table, new: Connection) -> None:
+    """Let the next number come after the highest; SQLite does so by itself."""
+    column = table.autoincrement_column
+    if new.dialect.name == "sqlite" or column is None:
+        return
+    sequence = func.pg_get_serial_sequence(table.name, column.name)
+    highest = select(func.max(column)).scalar_subquery()
+    new.execute(
+        select(func.setval(sequence, func.coalesce(highest, 1), highest.is_not(None))).where(
+            sequence.is_not(None)
+        )
+    )
