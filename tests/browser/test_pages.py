@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Response
 
 from tests.browser.conftest import DESKTOP, PHONE, Furnished, Opener, sign_in
 
@@ -137,3 +137,20 @@ def test_a_script_that_slipped_in_would_not_run(furnished: Furnished, open_page:
 
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
+
+
+def test_the_times_page_is_light_for_who_comes_first(
+    furnished: Furnished, open_page: Opener
+) -> None:
+    """At most 60 kB on the wire even when nothing is packed, and 3 files before it can be used."""
+    page = open_page(furnished.site, viewport=PHONE)
+    answers = list[Response]()
+    page.on("response", answers.append)
+
+    page.goto(furnished.pages["times"], wait_until="networkidle")
+
+    weights = {each.url: len(each.body()) for each in answers}
+    assert sum(weights.values()) < 60_000, weights
+    blocking = "link[rel=stylesheet], script[src]:not([type=module], [defer], [async])"
+    assert 1 + page.locator(blocking).count() <= 3
+    assert len(weights) > 1
