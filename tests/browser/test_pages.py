@@ -145,7 +145,7 @@ def test_the_times_page_is_light_for_who_comes_first(
     """At most 60 kB on the wire even when nothing is packed, and 3 files before it can be used."""
     page = open_page(furnished.site, viewport=PHONE)
     answers = list[Response]()
-    page.on("response", answers.append)
+    page.on("response", lambda each: answers.append(each))
 
     page.goto(furnished.pages["times"], wait_until="networkidle")
 
