@@ -12,6 +12,7 @@ from booking import cli, logs
 from booking.messages.mail import Renderer
 from booking.messages.transports import Transport, transport_from_url
 from booking.models.database import PATIENCE, db, install_engine_hooks
+from booking.models.schema import MIGRATIONS
 from booking.services.appointments import House
 from booking.services.links import Keys
 from booking.settings import Settings
@@ -171,6 +172,6 @@ def _engine_options(settings: Settings) -> dict[str, object]:
 
 def _install_database(app: Flask) -> None:
     db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"))
+    Migrate(app, db, directory=str(MIGRATIONS))
     with app.app_context():
         install_engine_hooks(db.engine)

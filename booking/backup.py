@@ -6,6 +6,7 @@ tool made for it: the copy can go to standard output and come from standard inpu
 """
 
 import hashlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -23,13 +24,15 @@ from sqlalchemy import inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
-from booking.models import Audience, OwedMessage
+from booking.models import Audience, OwedMessage, schema
 from booking.models.database import db, transaction
 from booking.settings import Settings
 from booking.web.state import Booking
 
 STREAM = Path("-")
 MAGIC = b"SQLite format 3\0"
+END_OF_ROWS = "\\."
+"""What ends the rows of a COPY (PostgreSQL's own manual)."""
 IN_DOUBT = "Restored from a backup: it may have been sent already."
 
 
@@ -71,12 +74,14 @@ def restore(app: Flask, path: Path) -> int:
         How many messages to patients that are.
 
     Raises:
-        BackupError: if the copy is damaged, or the database holds something.
+        BackupError: if the copy is damaged or made by a newer release, or the database holds
+            something.
     """
     state: Booking = app.extensions["booking"]
     if inspect(db.engine).get_table_names():
         raise BackupError("The database is not empty: restore into a new one.")
     with _in_words(), _at_hand(path) as copy:
+        _refuse_newer(_revisions_in(state.settings, copy))
         _put_back(state.settings, copy)
     upgrade()
     with transaction() as session:
@@ -113,6 +118,35 @@ def _copy(settings: Settings, target: Path) -> None:
             raise BackupError("The copy is not whole: the database is damaged.")
 
 
+def _refuse_newer(revisions: set[str]) -> None:
+    if found := schema.unknown(revisions):
+        raise BackupError(
+            f"The copy has the schema {found}, which this release does not know "
+            f"(its newest is {schema.newest()}): restore it with the newer release that made it."
+        )
+
+
+def _revisions_in(settings: Settings, copy: Path) -> set[str]:
+    """The revision that a copy names, read before anything of it is put anywhere."""
+    if settings.sqlite_path is None:
+        read = ["pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(copy)]
+        lines = iter(_said(read).splitlines())
+        for line in lines:
+            if line.startswith("COPY "):
+                return set(itertools.takewhile(lambda each: each != END_OF_ROWS, lines))
+        return set()
+    with copy.open("rb") as begin:
+        if begin.read(len(MAGIC)) != MAGIC:
+            raise BackupError("This is no copy of a SQLite database.")
+    with closing(sqlite3.connect(copy)) as source:
+        if source.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise BackupError("The copy is damaged.")
+        table = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+        if source.execute(table).fetchone() is None:
+            return set()
+        return {each for (each,) in source.execute("SELECT version_num FROM alembic_version")}
+
+
 def _put_back(settings: Settings, copy: Path) -> None:
     target = settings.sqlite_path
     if target is None:
@@ -121,12 +155,7 @@ def _put_back(settings: Settings, copy: Path) -> None:
             settings,
         )
         return
-    with copy.open("rb") as begin:
-        if begin.read(len(MAGIC)) != MAGIC:
-            raise BackupError("This is no copy of a SQLite database.")
     with closing(sqlite3.connect(copy)) as source:
-        if source.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise BackupError("The copy is damaged.")
         db.session.remove()
         db.engine.dispose()
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,15 +199,25 @@ def _digest(path: Path) -> str:
 
 
 def _run(command: list[str], settings: Settings) -> None:
-    """Run one of PostgreSQL's own tools; the password goes by the environment, not the list."""
+    """Run one of PostgreSQL's own tools on our database.
+
+    The password goes by the environment, not the list.
+    """
     url: URL = make_url(settings.database_url)
     plain = url.set(drivername="postgresql", password=None).render_as_string()
     more = [f"--dbname={plain}"]
-    environ = os.environ | ({"PGPASSWORD": url.password} if url.password else {})
+    _said([*command, *more], {"PGPASSWORD": url.password} if url.password else {})
+
+
+def _said(command: list[str], environ: dict[str, str] | None = None) -> str:
+    """What a tool writes to its output."""
     try:
-        done = subprocess.run([*command, *more], env=environ, capture_output=True, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, env=os.environ | (environ or {}), capture_output=True, check=False
+        )
     except FileNotFoundError:
         raise BackupError(f"{command[0]} is not installed on this machine.") from None
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise BackupError(f"{command[0]} says: {reason[-1][:200]}")
+    return done.stdout.decode(errors="replace")

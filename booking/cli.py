@@ -66,6 +66,8 @@ def serve_command() -> None:
 @click.command("worker")
 def worker_command() -> None:
     """Run a delivery worker; any number may run."""
+    if fault := serve.newer_schema():
+        raise click.ClickException(fault)
     delivery.run(_app())
 
 

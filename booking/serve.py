@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from booking import seed, worker
 from booking.messages.maildir import MaildirTransport
+from booking.models import schema
 from booking.models.database import db, transaction
 from booking.services import people
 from booking.services.outbox import new_holder
@@ -93,6 +94,19 @@ def seed_demo(app: Flask) -> bool:
     hashed = hash_password(seed.DEMO_PASSWORD)
     with transaction() as session:
         return seed.seed_demo(session, state.house, hashed, now=state.clock())
+
+
+def newer_schema() -> str | None:
+    """What is wrong, in a sentence, if a newer release has migrated the database."""
+    with db.engine.connect() as connection:
+        found = schema.unknown(schema.revisions_of(connection))
+    db.engine.dispose()  # no connection may be shared with the children
+    if not found:
+        return None
+    return (
+        f"The database has the schema {found}, which this release does not know "
+        f"(its newest is {schema.newest()}): run the newer release that made it."
+    )
 
 
 class Family:
@@ -199,6 +213,8 @@ def _prepare(app: Flask) -> str | None:
         if settings.sqlite_path is not None:
             _private_folder(settings.sqlite_path.absolute().parent)
         with app.app_context():
+            if fault := newer_schema():
+                return fault
             upgrade()
             if settings.demo:
                 seed_demo(app)

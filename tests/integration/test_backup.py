@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import URL, text
+from flask_migrate import downgrade
+from sqlalchemy import URL, inspect, text
 
 from booking.app import create_app
 from booking.backup import back_up
 from booking.domain.lifecycle import Status
 from booking.messages.delivery import RelayDown
-from booking.models import Appointment, OwedMessage
+from booking.models import Appointment, OwedMessage, schema
 from booking.models.database import db, transaction
 from booking.serve import seed_demo
 from booking.services import invariants
@@ -103,6 +104,45 @@ def test_a_restored_outbox_sends_nothing_that_may_have_left(
         db.engine.dispose()
     assert mailbox.mails == []
     assert waiting == 1, "staff see it"
+
+
+def stamp(revision: str) -> None:
+    with transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+
+
+def test_a_copy_of_a_newer_release_is_refused_and_nothing_of_it_is_kept(
+    app: Flask, an_empty_database: str, clock: Clock, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    stamp("9999")
+    run(app, "backup", tmp_path / "copy")
+    other = restored(an_empty_database, clock, mailbox)
+
+    back = run(other, "restore", tmp_path / "copy")
+
+    assert back.exit_code == 1
+    assert back.output.startswith("Error: The copy has the schema 9999, which this release")
+    assert back.output.count("\n") == 1
+    with other.app_context():
+        assert inspect(db.engine).get_table_names() == []
+        db.engine.dispose()
+
+
+def test_a_copy_of_an_older_release_is_brought_up_to_date(
+    app: Flask, an_empty_database: str, clock: Clock, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    db.session.remove()
+    downgrade(revision="-1")
+    run(app, "backup", tmp_path / "copy")
+    other = restored(an_empty_database, clock, mailbox)
+
+    back = run(other, "restore", tmp_path / "copy")
+
+    assert back.exit_code == 0, back.output
+    with other.app_context():
+        with db.engine.connect() as connection:
+            assert schema.revisions_of(connection) == {schema.newest()}
+        db.engine.dispose()
 
 
 def test_copies_made_while_others_write_are_whole(

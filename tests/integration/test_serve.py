@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from booking.settings import SettingError, Settings
 from tests.integration.servers import (
@@ -134,6 +135,19 @@ def test_a_postgresql_that_is_not_there_is_named() -> None:
     assert "secret-word" not in said
 
 
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_database_of_a_newer_release_is_refused(database_url: str, command: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    said = what_it_says(database_url, command=command)
+
+    assert "The database has the schema 9999, which this release does not know" in said
+    assert "run the newer release" in said
+
+
 WRONG = [
     ("BOOKING_SECRET_KEY", "short"),
     ("BOOKING_PORT", "eighty"),
@@ -171,10 +185,10 @@ def test_a_wrong_setting_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert said == "BOOKING_PORT must be a whole number from 1 to 65535."
 
 
-def what_it_says(database_url: str, **settings: object) -> str:
+def what_it_says(database_url: str, *, command: str = "serve", **settings: object) -> str:
     """The one sentence with which it refuses to begin."""
     refused = subprocess.run(
-        COMMAND,
+        (*COMMAND[:-1], command),
         cwd=ROOT,
         env=environment(database_url, **{"BOOKING_PORT": free_port()} | settings),
         capture_output=True,

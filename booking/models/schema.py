@@ -1,0 +1,36 @@
+"""Which schema a database has, by its Alembic revision, and which ones this release knows."""
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def revisions_of(connection: Connection) -> frozenset[str]:
+    """What the database says of itself: one revision, or none where nothing was migrated yet."""
+    return frozenset(MigrationContext.configure(connection).get_current_heads())
+
+
+def newest() -> str | None:
+    """The revision to which this release migrates."""
+    return _scripts().get_current_head()
+
+
+def unknown(revisions: Iterable[str]) -> str:
+    """Those that only a newer release can have made, named; empty where there are none."""
+    return ", ".join(sorted(frozenset(revisions) - _known()))
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(each.revision for each in _scripts().walk_revisions())
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
