@@ -11,9 +11,10 @@ from flask import Flask, current_app
 from flask_security.utils import hash_password
 from sqlalchemy import select
 
-from booking import backup, moving, serve
+from booking import backup, doctor, moving, serve
 from booking import worker as delivery
 from booking.domain.refusals import WrongState
+from booking.messages.hygiene import is_address
 from booking.messages.incoming import understand
 from booking.models import Role, User
 from booking.models.database import db, transaction
@@ -52,6 +53,7 @@ def install(app: Flask) -> None:
         restore_command,
         move_command,
         check_command,
+        doctor_command,
     )
     for command in commands:
         app.cli.add_command(command)
@@ -277,6 +279,16 @@ def check_command() -> None:
             click.echo(f"     {fault}")
         wrong = wrong or bool(finding.faults)
     if wrong:
+        raise click.ClickException("Something is not as it must be.")
+
+
+@click.command("doctor")
+@click.argument("address")
+def doctor_command(address: str) -> None:
+    """Send a test message to ADDRESS, saying of each step how it went; then look at the worker."""
+    if not is_address(address):
+        raise click.ClickException("That is not an email address.")
+    if not doctor.examine(_app().extensions["booking"], db.session(), address, click.echo):
         raise click.ClickException("Something is not as it must be.")
 
 

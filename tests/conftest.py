@@ -16,6 +16,7 @@ from booking.models.database import db, transaction
 from booking.settings import Settings
 from tests import builders, postgres
 from tests.builders import Clock, Mailbox
+from tests.certificates import write_certificate
 from tests.kept import hash_quickly, keep_addresses, with_kept_templates
 from tests.pages import CheckedClient
 
@@ -68,6 +69,14 @@ def postgres_server() -> Iterator[str]:
     migrate(postgres.make_database(url, "booking_template"))
     yield url
     running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for localhost that nobody but its owner trusts."""
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    write_certificate(path)
+    return path
 
 
 @pytest.fixture

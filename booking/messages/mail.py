@@ -173,6 +173,17 @@ class Renderer:
         body = _multipart("alternative", *_bodies(text, html))
         return _mail(clinic, recipient, message_id, subject, sent_at, body)
 
+    def compose_trial(self, us: ClinicFacts, *, recipient: str, sent_at: datetime) -> Mail:
+        """The mail that shows whether mail leaves; it says nothing of anybody.
+
+        Raises:
+            ValueError: if an address would be unsafe.
+        """
+        subject, text, html = self._texts("trial", {"clinic_name": one_line(us.name)})
+        body = _multipart("alternative", *_bodies(text, html))
+        domain = us.address_of_mail.partition("@")[2]
+        return _mail(us, recipient, new_message_id(domain), subject, sent_at, body)
+
     def _texts(
         self, kind: str, context: dict[str, object], language: str = ENGLISH
     ) -> tuple[str, str, str]:

@@ -2,11 +2,13 @@
 
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from enum import Enum, auto
+from functools import cache, partial
 from ipaddress import ip_address
 from typing import Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -36,6 +38,33 @@ _Reply = tuple[int, bytes]
 def _verifying() -> ssl.SSLContext:
     """The machine's authorities, read once: it takes 40 ms."""
     return ssl.create_default_context()
+
+
+class Step(Enum):
+    """What has been reached on the way of a mail to the relay."""
+
+    NAME = auto()
+    """The relay's name was resolved."""
+    LINE = auto()
+    """It can be reached."""
+    BANNER = auto()
+    HELLO = auto()
+    """It answered EHLO."""
+    SECURED = auto()
+    """The line is encrypted and the certificate is good."""
+    LOGIN = auto()
+    SENDER = auto()
+    RECIPIENT = auto()
+    CONTENT = auto()
+    """The mail is the relay's."""
+
+
+Watch = Callable[[Step], None]
+"""Told of each step once it has been taken."""
+
+
+def _nobody(_step: Step) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,39 +104,46 @@ class SmtpTransport:
             host=host, port=port or usual_port, security=security, user=user, password=password
         )
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is gone through until a mail is the relay's, in this order."""
+        return (
+            *(Step.NAME, Step.LINE),
+            *([Step.SECURED] if self.security == "tls" else []),
+            *(Step.BANNER, Step.HELLO),
+            *([Step.SECURED] if self.security == "starttls" else []),
+            *([Step.LOGIN] if self.user else []),
+            *(Step.SENDER, Step.RECIPIENT, Step.CONTENT),
+        )
+
     @contextmanager
-    def connect(self) -> Iterator["SmtpConnection"]:
+    def connect(self, watch: Watch = _nobody) -> Iterator["SmtpConnection"]:
         """Log in to the relay, and leave it politely: what happens at QUIT changes nothing."""
-        connection = SmtpConnection(self.open)
+        connection = SmtpConnection(partial(self.open, watch), watch)
         try:
             yield connection
         finally:
             connection.quit()
 
-    def open(self) -> smtplib.SMTP:
+    def open(self, watch: Watch = _nobody) -> smtplib.SMTP:
         """A session in which mail can be sent."""
         with _faults_of_opening():
-            client = self._client()
+            client = _Client(self, watch)
             try:
                 client.local_hostname = self._own_name(client)
                 client.ehlo_or_helo_if_needed()
+                watch(Step.HELLO)
                 if self.security == "starttls":
                     client.starttls(context=self.tls)
+                    watch(Step.SECURED)
                 if self.user:
                     client.login(self.user, self.password)
+                    watch(Step.LOGIN)
                 client.ehlo_or_helo_if_needed()
             except BaseException:
                 client.close()
                 raise
             return client
-
-    def _client(self) -> smtplib.SMTP:
-        """Connect and read the banner; a name is given lest smtplib asks the DNS for ours."""
-        if self.security == "tls":
-            return smtplib.SMTP_SSL(
-                self.host, self.port, "localhost", timeout=self.timeout, context=self.tls
-            )
-        return smtplib.SMTP(self.host, self.port, "localhost", timeout=self.timeout)
 
     def _own_name(self, client: smtplib.SMTP) -> str:
         """What to say in EHLO: our mail domain, or the address we call from (§4.1.4)."""
@@ -118,12 +154,42 @@ class SmtpTransport:
         return f"[IPv6:{own}]" if own.version == 6 else f"[{own}]"
 
 
+class _Client(smtplib.SMTP):
+    """Connects and reads the banner, and tells of each step of it."""
+
+    def __init__(self, relay: SmtpTransport, watch: Watch) -> None:
+        """Connect at once; a name is given lest smtplib asks the DNS for ours."""
+        self._relay, self._watch = relay, watch
+        super().__init__(relay.host, relay.port, "localhost", timeout=relay.timeout)
+        watch(Step.BANNER)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """What smtplib's own does, for both kinds of line."""
+        line = self._line(host, port, timeout)
+        self._watch(Step.LINE)
+        if self._relay.security == "tls":
+            line = self._relay.tls.wrap_socket(line, server_hostname=host)
+            self._watch(Step.SECURED)
+        return line
+
+    def _line(self, host: str, port: int, timeout: float) -> socket.socket:
+        try:
+            line = socket.create_connection((host, port), timeout)
+        except (socket.gaierror, UnicodeError):
+            raise
+        except OSError:
+            self._watch(Step.NAME)  # there was an address to try
+            raise
+        self._watch(Step.NAME)
+        return line
+
+
 class SmtpConnection:
     """One session after another with the same relay, opened anew when it was closed."""
 
-    def __init__(self, open_session: Callable[[], smtplib.SMTP]) -> None:
+    def __init__(self, open_session: Callable[[], smtplib.SMTP], watch: Watch = _nobody) -> None:
         """Open the first session at once, so that faults of the relay show early."""
-        self._open = open_session
+        self._open, self._watch = open_session, watch
         self._client = open_session()
         self._used = False
 
@@ -137,13 +203,16 @@ class SmtpConnection:
         if not (is_address(mail.sender) and is_address(mail.recipient)):
             raise PermanentFailure("The address cannot be used.")
         self._begin(mail.sender)
+        self._watch(Step.SENDER)
         self._used = True
         reply = self._ask("RCPT", lambda: self._client.rcpt(mail.recipient))
         self._expect_success("RCPT", reply, mail)
+        self._watch(Step.RECIPIENT)
         reply = self._ask("DATA", lambda: self._client.docmd("DATA"))
         if reply[0] != _START_INPUT:
             self._refused("DATA", reply, mail)
         self._hand_over(mail)
+        self._watch(Step.CONTENT)
 
     def quit(self) -> None:
         """Say goodbye without caring for the answer: every mail is settled already."""

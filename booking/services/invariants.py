@@ -17,6 +17,7 @@ from booking.services.telling import CHANGES
 SHOWN = 5
 """How many examples of one fault are named."""
 SLACK = timedelta(minutes=5)
+CLOCK = "the clock and its zones are sane"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def check(session: Session, keys: Keys, *, now: datetime) -> Iterator[Finding]:
         "what is cancelled takes no time": lambda: _time_without(session),
         "every patient is owed what holds": lambda: _unowed(session, now),
         "the audit trail is whole": lambda: _trail(session, keys),
-        "the clock and its zones are sane": lambda: _clock(session, now),
+        CLOCK: lambda: clock_faults(session, now),
     }
     for what, look in looks.items():
         yield Finding(what, list(look()))
@@ -117,7 +118,8 @@ def _trail(session: Session, keys: Keys) -> Iterator[str]:
         yield f"entry {fault.number} {fault.what}"
 
 
-def _clock(session: Session, now: datetime) -> Iterator[str]:
+def clock_faults(session: Session, now: datetime) -> Iterator[str]:
+    """What is wrong with the clock of this machine, and with what it knows of time zones."""
     newest = session.scalar(select(func.max(AppointmentEvent.id)))
     last = session.get(AppointmentEvent, newest) if newest else None
     if last is not None and last.at > now + SLACK:

@@ -1,18 +1,13 @@
 """For those who keep the service running."""
 
-from datetime import timedelta
-
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from booking.models import Heartbeat
 from booking.models.database import db
+from booking.services import pulse
 from booking.web.state import now
 
 bp = Blueprint("ops", __name__)
-
-SILENCE = timedelta(seconds=120)
-"""The worker rests up to a minute when the relay is down; twice that is a death."""
 
 
 @bp.get("/healthz")
@@ -24,8 +19,7 @@ def healthz() -> ResponseReturnValue:
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
     """Whether the database answers and the worker is alive; 503 if not."""
-    heart = db.session.get(Heartbeat, "worker")
-    alive = heart is not None and now() - heart.beat_at < SILENCE
+    alive = pulse.is_alive(pulse.last_turn(db.session(), now=now()))
     answer = jsonify(status="ok" if alive else "worker_silent", database="ok", worker=alive)
     return answer, 200 if alive else 503
 
