@@ -1,0 +1,373 @@
+"""What is ready to deploy says the same as the code, and so do the documents about it."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from flask import Flask
+
+from booking import cli
+from booking.app import LARGEST_BODY
+from booking.settings import Settings
+from booking.web.gate import LARGER_BODIES
+from booking.web.inbound import LARGEST_MAIL
+from tests import builders
+from tests.contracts.test_documents import named_in, settings_read
+from tests.integration.servers import environment
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "deploy"
+DOCS = ROOT / "docs"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".pyc")
+FLASK = ("-m", "flask", "--app", "wsgi")
+SIZES = {"k": 1024, "m": 1024 * 1024}
+TELLING = {
+    *("request", "request_uri", "request_body", "uri", "document_uri", "args", "query_string"),
+    *("http_referer", "http_cookie", "remote_addr", "remote_user", "binary_remote_addr"),
+}
+"""Variables of nginx that hold a key or a person."""
+HARDENED = {
+    "NoNewPrivileges": "true",
+    "ProtectSystem": "strict",
+    "ProtectHome": "true",
+    "PrivateTmp": "true",
+    "UMask": "0077",
+    "CapabilityBoundingSet": "",
+    "User": "booking",
+}
+
+
+def read(name: str) -> str:
+    return (DEPLOY / name).read_text(encoding="utf-8")
+
+
+def loaded(name: str) -> Any:
+    return yaml.safe_load(read(name))
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that say something, with those that go on in one."""
+    joined = text.replace("\\\n", " ").splitlines()
+    return [line.strip() for line in joined if line.strip() and not line.startswith("#")]
+
+
+def unit(path: Path) -> dict[str, list[str]]:
+    """What each key of a unit is set to."""
+    found: dict[str, list[str]] = {}
+    for line in lines_of(path.read_text(encoding="utf-8")):
+        if not line.startswith("["):
+            key, is_set, value = line.partition("=")
+            assert is_set, line
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def environment_file() -> dict[str, str]:
+    lines = lines_of(read("systemd/booking.env"))
+    return dict(shlex.split(line)[0].split("=", 1) for line in lines)
+
+
+def steps(instruction: str) -> list[list[str]]:
+    """The words after each of such instructions of the Dockerfile."""
+    lines = [line.split() for line in lines_of(read("Dockerfile"))]
+    return [words[1:] for words in lines if words[0] == instruction]
+
+
+def copied() -> set[str]:
+    """What the image takes from the repository."""
+    own = [words for words in steps("COPY") if not words[0].startswith("--from")]
+    return {source for words in own for source in words[:-1]}
+
+
+def anchors(path: Path) -> set[str]:
+    """Where a link into a document can lead."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def in_bytes(size: str) -> int:
+    return int(size[:-1]) * SIZES[size[-1]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_setting_that_is_named_exists(path: Path) -> None:
+    readable = settings_read() | {f"{name}_FILE" for name in settings_read()}
+
+    assert named_in(path) - readable == set()
+
+
+@pytest.mark.parametrize("path", [*FILES, DOCS / "operations.md"], ids=lambda path: path.name)
+def test_every_command_that_is_run_exists(path: Path) -> None:
+    app = Flask("commands")
+    cli.install(app)
+    text = path.read_text(encoding="utf-8")
+
+    run = set(re.findall(r'--app[",\s]+wsgi[",\s]+([a-z][a-z-]*)', text))
+
+    assert run <= {*app.cli.commands, "db"}
+
+
+def test_units_and_image_run_the_service() -> None:
+    assert unit(DEPLOY / "systemd/booking.service")["ExecStart"][0].endswith("--app wsgi serve")
+    assert "--app wsgi backup " in unit(DEPLOY / "systemd/booking-backup.service")["ExecStart"][0]
+    assert steps("CMD")[-1][-1] == '"serve"]'
+
+
+def test_each_nightly_copy_has_a_name_of_its_own() -> None:
+    command = unit(DEPLOY / "systemd/booking-backup.service")["ExecStart"][0]
+    shown = command.replace("%%", "%").replace("/opt/booking/.venv/bin/flask", "echo")
+
+    done = subprocess.run(shlex.split(shown), capture_output=True, text=True, check=True)
+
+    assert re.search(r" backup /var/backups/booking/\d{4}-\d\d-\d\dT\d{6}\.copy$", done.stdout)
+
+
+def test_the_service_starts_with_the_settings_of_the_unit(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(builders.SECRET)
+    environ = environment_file() | {"BOOKING_SECRET_KEY_FILE": str(tmp_path / "key")}
+
+    settings = Settings.from_environ(environ)
+
+    writable = unit(DEPLOY / "systemd/booking.service")["ReadWritePaths"][0]
+    assert settings.sqlite_path is not None
+    assert str(settings.sqlite_path.parent) == writable
+    assert settings.proxies == 1
+
+
+def test_the_service_starts_with_the_settings_of_the_containers(tmp_path: Path) -> None:
+    kept = {
+        "secret_key": builders.SECRET,
+        "smtp_url": "smtp://relay.example:25",
+        "database_url": "postgresql+psycopg://booking:secret@database/booking",
+    }
+    for name, value in kept.items():
+        (tmp_path / name).write_text(value)
+    chosen = {"BOOKING_BASE_URL": "https://book.example", "BOOKING_MAIL_FROM": "a@clinic.example"}
+    stated: dict[str, str] = loaded("compose.yaml")["services"]["booking"]["environment"]
+
+    settings = Settings.from_environ(
+        {
+            name: chosen.get(name, value.replace("/run/secrets", str(tmp_path)))
+            for name, value in stated.items()
+        }
+    )
+
+    assert settings.proxies == 1
+    assert "@database/" in settings.database_url
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_the_units_are_shut_tight(path: Path) -> None:
+    found = unit(path)
+
+    assert {key: found.get(key, ["is not set"])[-1] for key in HARDENED} == HARDENED
+    assert "/" not in found["ReadWritePaths"][0].split()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_systemd_finds_no_fault(tmp_path: Path) -> None:
+    for path in (DEPLOY / "systemd").glob("booking*.*"):
+        text = path.read_text(encoding="utf-8").replace("/opt/booking/.venv/bin/flask", "/bin/true")
+        (tmp_path / path.name).write_text(text)
+    units = [tmp_path / "booking.service", tmp_path / "booking-backup.timer"]
+    units.append(tmp_path / "booking-backup.service")
+
+    verify = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False
+    )
+    exposed = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", units[0], units[2]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (verify.returncode, verify.stderr) == (0, "")
+    assert exposed.returncode == 0, exposed.stdout[-200:]
+
+
+def test_the_timer_has_something_to_begin() -> None:
+    timers = list((DEPLOY / "systemd").glob("*.timer"))
+
+    assert timers
+    assert all(timer.with_suffix(".service") in UNITS for timer in timers)
+
+
+def test_nginx_takes_as_much_as_the_service(sqlite_app: Flask) -> None:
+    text = read("nginx.conf")
+    places = re.findall(r"location =? ?(\S+) \{(.*?)\n    \}", text, re.DOTALL)
+    limit = r"client_(?:max_body|body_buffer)_size (\w+);"
+    rules = {rule.endpoint: rule.rule for rule in sqlite_app.url_map.iter_rules()}
+    larger = LARGER_BODIES | {"inbound.replies": LARGEST_MAIL}
+
+    found = {place: {*map(in_bytes, re.findall(limit, body))} for place, body in places}
+    outside = re.sub(r"location [^{]*\{.*?\n    \}", "", text, flags=re.DOTALL)
+
+    assert {*map(in_bytes, re.findall(limit, outside))} == {LARGEST_BODY}
+    assert {place: sizes for place, sizes in found.items() if sizes} == {
+        rules[endpoint]: {size} for endpoint, size in larger.items()
+    }
+
+
+def test_nginx_logs_nothing_that_tells() -> None:
+    text = read("nginx.conf")
+    formats = re.findall(r"log_format booking (.*?);", text, re.DOTALL)
+
+    assert len(formats) == 1
+    assert set(re.findall(r"\$(\w+)", formats[0])) & TELLING == set()
+    assert set(re.findall(r"access_log \S+ ?(\w*);", text)) == {"booking"}
+    assert set(re.findall(r"error_log \S+ ?(\w*);", text)) == {"emerg"}
+    assert text.count("access_log") == text.count("error_log") == text.count("server_name")
+
+
+def test_nginx_replaces_what_a_client_claims() -> None:
+    headers = dict(re.findall(r'proxy_set_header (\S+) "?([^";]*)"?;', read("nginx.conf")))
+
+    assert headers["X-Forwarded-For"] == "$remote_addr"
+    assert headers["X-Forwarded-Proto"] == "$scheme"
+    assert headers["X-Forwarded-Host"] == headers["Forwarded"] == ""
+
+
+def test_nginx_leaves_the_headers_to_the_service() -> None:
+    assert "add_header" not in read("nginx.conf")
+
+
+def test_everything_that_is_copied_into_the_image_is_there_and_not_ignored() -> None:
+    lines = lines_of((ROOT / ".dockerignore").read_text(encoding="utf-8"))
+    let_in = {line[1:] for line in lines if line.startswith("!")}
+
+    assert lines[0] == "*"
+    assert {source for source in copied() if not (ROOT / source).exists()} == set()
+    assert copied() == let_in
+
+
+def test_the_image_holds_all_that_the_service_needs(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    for source in copied():
+        (image / source).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, image / source)
+    ask = "import wsgi; print(wsgi.app.test_client().get('/?lang=es').status_code)"
+
+    said = [
+        subprocess.run(
+            [sys.executable, *command],
+            cwd=image,
+            env=environment(f"sqlite:///{tmp_path}/booking.db"),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for command in ((*FLASK, "db", "upgrade"), (*FLASK, "seed-demo"), ("-c", ask))
+    ]
+
+    assert said[-1] == "200\n"
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    users = steps("USER")
+    made = " ".join(steps("RUN")[-1])
+
+    assert len(users) == 1
+    assert re.search(rf"useradd .*--uid \d{{4,}} .* {users[0][0]}\b", made)
+
+
+def test_image_and_containers_hold_no_secret() -> None:
+    service = loaded("compose.yaml")["services"]["booking"]
+    secret = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|SMTP_URL|DATABASE_URL|IMAP_URL")
+    baked = " ".join(word for words in (*steps("ENV"), *steps("ARG")) for word in words)
+
+    assert secret.search(baked) is None
+    assert all(name.endswith("_FILE") for name in service["environment"] if secret.search(name))
+
+
+def test_what_containers_use_is_declared() -> None:
+    compose = loaded("compose.yaml")
+
+    for kind in ("secrets", "networks", "volumes"):
+        used = {
+            each.partition(":")[0]
+            for service in compose["services"].values()
+            for each in service.get(kind, [])
+        }
+        assert used == set(compose[kind]), kind
+
+
+def test_secrets_are_read_from_where_containers_have_them() -> None:
+    for service in loaded("compose.yaml")["services"].values():
+        files = {v for k, v in service["environment"].items() if k.endswith("_FILE")}
+        assert files == {f"/run/secrets/{name}" for name in service["secrets"]}
+
+
+def test_containers_are_shut_tight() -> None:
+    compose = loaded("compose.yaml")
+    service = compose["services"]["booking"]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert "ports" not in compose["services"]["database"]
+    assert compose["networks"]["database"]["internal"] is True
+
+
+def test_the_service_waits_for_a_database_that_answers() -> None:
+    services = loaded("compose.yaml")["services"]
+
+    assert services["booking"]["depends_on"]["database"]["condition"] == "service_healthy"
+    assert services["database"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
+
+
+def test_copies_are_made_by_the_tools_of_the_databases_version() -> None:
+    database = loaded("compose.yaml")["services"]["database"]["image"]
+    tools = re.search(r"postgresql-client-(\d+)", read("Dockerfile"))
+
+    assert tools is not None
+    assert database.startswith(f"postgres:{tools[1]}-")
+
+
+def test_no_image_names_the_host_that_it_comes_from() -> None:
+    images = [words[0] for words in steps("FROM")]
+    services = loaded("compose.yaml")["services"].values()
+
+    assert images
+    assert not [each for each in (*images, *(s["image"] for s in services)) if "/" in each]
+
+
+def test_ten_things_go_wrong() -> None:
+    text = (DOCS / "operations.md").read_text(encoding="utf-8")
+    part = text.partition("## The ten things that go wrong")[2].partition("\n## ")[0]
+
+    assert part.count("\n### ") == 10
+
+
+def test_links_within_the_operations_lead_somewhere() -> None:
+    path = DOCS / "operations.md"
+    inner = set(re.findall(r"\]\(#([\w-]+)\)", path.read_text(encoding="utf-8")))
+
+    assert inner
+    assert inner - anchors(path) == set()
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    text = (DOCS / "threat-model.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+
+    missing = [
+        name
+        for file, name in named
+        if not any(
+            f"\ndef {name}(" in path.read_text(encoding="utf-8")
+            for path in (ROOT / "tests").rglob(file)
+        )
+    ]
+
+    assert len(named) > 30
+    assert missing == []
+    assert text.count(".py::") == len(named) + 1  # the one that explains how they are written
