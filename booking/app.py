@@ -39,6 +39,7 @@ from booking.web import (
     languages,
     look,
     lost,
+    metrics,
     numbers,
     ops,
     passkeys,
@@ -119,6 +120,7 @@ def create_app(
     logs.install(app)
     _install_database(app)
     gate.install(app)
+    metrics.install(app)
     trail.install(app)
     errors.install(app)
     filters.install(app)

@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +29,7 @@ from booking.models.database import db, transaction
 from booking.services import people
 from booking.services.outbox import new_holder
 from booking.settings import Settings
+from booking.web import metrics
 from booking.web.state import Booking
 
 log = structlog.get_logger("serve")
@@ -82,10 +84,12 @@ def serve(app: Flask) -> int:
         return 1
     _announce(settings, state, _first_link(app))
     holder = new_holder()
-    return Family(
+    family = Family(
         web=lambda: Web(app, settings).run(),
         worker=lambda: worker.run(app, holder),
-    ).live()
+    )
+    with metrics.shared() if settings.metrics_token else nullcontext():
+        return family.live()
 
 
 def seed_demo(app: Flask) -> bool:

@@ -48,6 +48,7 @@ class Settings:
     mail_tags: bool = False
     reply_imap_url: str | None = field(default=None, repr=False)
     inbound_key: str | None = field(default=None, repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
     calendar_hosts: tuple[str, ...] = ()
     embed_origins: tuple[str, ...] = ()
     two_steps: bool = True
@@ -89,7 +90,8 @@ class Settings:
             rate_limits=rate_limits,
             mail_tags=read.flag("MAIL_TAGS", default=False),
             reply_imap_url=_mailbox(read.text("REPLY_IMAP_URL", "")),
-            inbound_key=_inbound_key(read.text("INBOUND_KEY", "")),
+            inbound_key=_if_set("INBOUND_KEY", read.text("INBOUND_KEY", "")),
+            metrics_token=_if_set("METRICS_TOKEN", read.text("METRICS_TOKEN", "")),
             calendar_hosts=_hosts(read.text("CALENDAR_HOSTS", "")),
             embed_origins=_origins(read.text("EMBED_ORIGINS", "")),
             two_steps=read.choice(
@@ -193,8 +195,8 @@ def _secret(name: str, key: str) -> str:
     return key
 
 
-def _inbound_key(key: str) -> str | None:
-    return _secret("INBOUND_KEY", key) if key else None
+def _if_set(name: str, key: str) -> str | None:
+    return _secret(name, key) if key else None
 
 
 def _base_url(url: str) -> str:

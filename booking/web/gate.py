@@ -64,6 +64,7 @@ PUBLIC = frozenset(
         "lost.ask",
         "lost.form",
         "ops.healthz",
+        "ops.metrics",
         "ops.readyz",
         "ops.robots",
         "passkeys.options",

@@ -59,6 +59,7 @@ PUBLIC = {
     "embedding.script",
     "feeds.feed",
     "ops.healthz",
+    "ops.metrics",
     "ops.readyz",
     "ops.robots",
     "passkeys.options",

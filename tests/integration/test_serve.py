@@ -166,6 +166,7 @@ WRONG = [
     ("BOOKING_EMBED_ORIGINS", "https://www.clinic.example/page"),
     ("BOOKING_EMBED_ORIGINS", "*"),
     ("BOOKING_WAITLIST_MINUTES", "5"),
+    ("BOOKING_METRICS_TOKEN", "short"),
 ]
 
 
