@@ -5,6 +5,7 @@ on both sides.
 """
 
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from flask_migrate import upgrade
@@ -17,15 +18,15 @@ from sqlalchemy import (
     func,
     inspect,
     select,
-    text,
 )
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from booking.models import schema
 from booking.models.base import Base
 from booking.models.database import db
 
 BATCH = 500
-_VERSION = text("SELECT version_num FROM alembic_version")
+NOTHING_THERE = "There is no database of this service at that address."
 
 
 class MoveError(Exception):
@@ -49,14 +50,9 @@ def move_from(source_url: str) -> dict[str, int]:
     source = _source(source_url)
     try:
         with source.connect() as old:
-            version = _version(old)
+            _refuse_another_schema(old)
             upgrade()
             with db.engine.begin() as new:
-                if _version(new) != version:
-                    raise MoveError(
-                        "The two are not of the same version: "
-                        "let this version of the service run on the old database first."
-                    )
                 return _move(old, new)
     except SQLAlchemyError as error:
         raise MoveError(f"It did not work: {' '.join(str(error).split())[:200]}") from error
@@ -65,21 +61,28 @@ def move_from(source_url: str) -> dict[str, int]:
 
 
 def _source(url: str) -> Engine:
-    """The other database, read in one state, with nothing of it in what an error says."""
+    """The other database, with nothing of it in what an error says."""
     try:
         engine = create_engine(url, hide_parameters=True)
     except (ArgumentError, ImportError):
         raise MoveError("That is not the address of a database.") from None
     if engine.dialect.name == "sqlite":
+        if not Path(engine.url.database or "").is_file():  # it would be made
+            raise MoveError(NOTHING_THERE)
         return engine
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        raise MoveError("There is no database of this service at that address.")
-    found: str | None = connection.scalar(_VERSION)
-    return found
+def _refuse_another_schema(old: Connection) -> None:
+    """Before anything is made: the two must be of the same version."""
+    revisions = schema.revisions_of(old)
+    if not revisions:
+        raise MoveError(NOTHING_THERE)
+    if revisions != {schema.newest()}:
+        raise MoveError(
+            "The two are not of the same version: "
+            "let this version of the service run on the old database first."
+        )
 
 
 def _move(old: Connection, new: Connection) -> dict[str, int]:

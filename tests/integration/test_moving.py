@@ -120,7 +120,7 @@ def test_the_next_number_comes_after_the_highest(
     ("source", "sentence"),
     [
         ("nonsense", "not the address of a database"),
-        ("sqlite:////nowhere/at/all.db", "did not work"),
+        ("sqlite:////nowhere/at/all.db", "no database of this service"),
         ("sqlite://", "no database of this service"),
         ("postgresql+psycopg://me:hidden-word@127.0.0.1:9/booking", "did not work"),
     ],
@@ -135,6 +135,18 @@ def test_what_cannot_be_read_is_said_in_a_sentence(
     assert done.exit_code == 1
     assert sentence in done.output
     assert "hidden-word" not in done.output
+
+
+def test_a_file_that_is_not_there_is_not_made(
+    tmp_path: Path, clock: Clock, mailbox: Mailbox
+) -> None:
+    app = create_app(settings_for(f"sqlite:///{tmp_path}/new.db"), clock=clock, transport=mailbox)
+
+    done = move(app, f"sqlite:///{tmp_path}/mistyped.db")
+
+    assert done.exit_code == 1
+    assert "no database of this service" in done.output
+    assert not (tmp_path / "mistyped.db").exists()
 
 
 def test_nothing_is_moved_into_what_is_not_empty(sqlite_app: Flask, migrated_sqlite: Path) -> None:

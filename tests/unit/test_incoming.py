@@ -23,7 +23,7 @@ SAM = "sam@mail.example"
 STAMP = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 THURSDAY = datetime(2026, 11, 25, 15, tzinfo=UTC)
 ENOUGH = 20
-"""Seconds of CPU that the worst of mails may take."""
+"""What the worst of mails may cost, in the unit of `effort`."""
 
 ANSWERS: dict[str, tuple[str, str]] = {
     "apple-mail-no-method": ("ACCEPTED", ""),
