@@ -27,6 +27,7 @@ from booking.models.clinic import (
     ResourceKind,
     Room,
     ServiceReminder,
+    Translated,
     Visibility,
 )
 from booking.models.hold import Hold
@@ -104,6 +105,7 @@ __all__ = [
     "SpentChallenge",
     "StaffSession",
     "Told",
+    "Translated",
     "User",
     "Visibility",
     "WaitlistEntry",

@@ -2,14 +2,17 @@
 
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, String, Table
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String, Table
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.domain.openings import ALL_MONTHS, WeeklyHours
 from booking.domain.slots import BookingRules
 from booking.domain.timeline import Span
+from booking.domain.translations import Translations, text_in
 from booking.models.base import Base
 
 
@@ -22,11 +25,28 @@ class FeedShows(StrEnum):
     """Initials and the name of the service."""
 
 
-class Clinic(Base):
+class Translated:
+    """What holds texts that the clinic writes itself, in its own language and in others."""
+
+    TRANSLATED: ClassVar[tuple[str, ...]] = ()
+    """Those that patients read."""
+
+    translations: Mapped[Translations] = mapped_column(
+        JSON().with_variant(JSONB(), "postgresql"), default=dict
+    )
+    """What they are in other languages. To change one, assign all: inside nothing is watched."""
+
+    def text(self, field: str, language: str) -> str:
+        """A text as a reader of that language reads it; the clinic's own where there is none."""
+        return text_in(language, field, getattr(self, field), self.translations or {})
+
+
+class Clinic(Translated, Base):
     """The clinic itself: one row, with the words and numbers that its pages and mails show."""
 
     __tablename__ = "clinic"
     __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+    TRANSLATED = ("name", "neutral_name", "crisis_text")
 
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     name: Mapped[str] = mapped_column(String(100))
@@ -37,6 +57,8 @@ class Clinic(Base):
     country: Mapped[str] = mapped_column(String(2))
     """ISO 3166-1: whose public holidays close the clinic, whose phone numbers need no prefix."""
     region: Mapped[str | None] = mapped_column(String(8))
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    """In which the clinic writes: the language of its texts where no other is said."""
     phone: Mapped[str] = mapped_column(String(32))
     staff_email: Mapped[str | None] = mapped_column(String(254))
     """Where the front desk is told of changes; without patient data."""
@@ -68,11 +90,16 @@ class Clinic(Base):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
+    def has_text(self, field: str, language: str) -> bool:
+        """Whether a reader of that language reads it in that language."""
+        return language == self.language or field in self.translations.get(language, {})
 
-class Location(Base):
+
+class Location(Translated, Base):
     """A place where patients are met."""
 
     __tablename__ = "location"
+    TRANSLATED = ("directions",)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -88,7 +115,7 @@ class ResourceKind(StrEnum):
     ROOM = "room"
 
 
-class Resource(Base):
+class Resource(Translated, Base):
     """What an appointment takes: a practitioner or a room. Two appointments never share it."""
 
     __tablename__ = "resource"
@@ -108,6 +135,8 @@ class Resource(Base):
 
 class Practitioner(Resource):
     """Who sees patients."""
+
+    TRANSLATED = ("title",)
 
     __mapper_args__ = {"polymorphic_identity": ResourceKind.PRACTITIONER}  # noqa: RUF012
 
@@ -149,10 +178,11 @@ service_resource = Table(
 )
 
 
-class HealthcareService(Base):
+class HealthcareService(Translated, Base):
     """What can be booked, and by which rules (FHIR HealthcareService)."""
 
     __tablename__ = "healthcare_service"
+    TRANSLATED = ("name", "summary", "event_title", "preparation")
     __table_args__ = (
         CheckConstraint("duration > 0 AND step > 0", name="positive"),
         CheckConstraint(

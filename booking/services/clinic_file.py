@@ -1,18 +1,20 @@
 """A clinic described in one file (TOML), checked as a whole and written as a whole."""
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.openings import ALL_MONTHS, WeeklyHours
 from booking.domain.public_holidays import public_holidays
 from booking.domain.reminders import DEFAULT
+from booking.domain.translations import Translations, tidied
+from booking.messages.languages import ENGLISH, LANGUAGES
 from booking.models import (
     Clinic,
     FeedShows,
@@ -35,6 +37,11 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Name = Annotated[str, Field(min_length=1, max_length=bounds.NAME)]
 Email = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", max_length=254)]
+CrisisText = Annotated[str, Field(max_length=300)]
+Directions = Annotated[str, Field(max_length=bounds.DIRECTIONS)]
+Summary = Annotated[str, Field(max_length=300)]
+Preparation = Annotated[str, Field(max_length=2000)]
+EventTitle = Annotated[str, Field(min_length=1, max_length=60)]
 HttpsAddress = Annotated[str, Field(pattern="^https://", max_length=bounds.WEB_ADDRESS)]
 
 
@@ -50,6 +57,44 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _offered(tag: str) -> str:
+    if tag not in LANGUAGES:
+        raise ValueError(f"is no language that patients can choose: {', '.join(LANGUAGES)}")
+    return tag
+
+
+Language = Annotated[str, AfterValidator(_offered)]
+
+
+class ClinicInLanguage(_Part):
+    """`[clinic.translations.es]`"""
+
+    name: Name | None = None
+    neutral_name: Name | None = None
+    crisis_text: CrisisText | None = None
+
+
+class LocationInLanguage(_Part):
+    """`[locations.translations.es]`"""
+
+    directions: Directions | None = None
+
+
+class PractitionerInLanguage(_Part):
+    """`[practitioners.translations.es]`"""
+
+    title: Name | None = None
+
+
+class ServiceInLanguage(_Part):
+    """`[services.translations.es]`"""
+
+    name: Name | None = None
+    summary: Summary | None = None
+    event_title: EventTitle | None = None
+    preparation: Preparation | None = None
+
+
 class ClinicPart(_Part):
     """`[clinic]`"""
 
@@ -58,9 +103,10 @@ class ClinicPart(_Part):
     timezone: str
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
     region: Annotated[str, Field(max_length=8)] | None = None
+    language: Language = ENGLISH
     phone: Annotated[str, Field(max_length=32)]
     staff_email: Email | None = None
-    crisis_text: Annotated[str, Field(max_length=300)]
+    crisis_text: CrisisText
     crisis_phone: Annotated[str, Field(max_length=32)]
     exit_url: HttpsAddress
     appointments_per_contact: Annotated[int, within(bounds.PER_CONTACT)] = 2
@@ -71,6 +117,7 @@ class ClinicPart(_Part):
     erase_on_wish_after_days: Annotated[int, within(bounds.ERASE_ON_WISH_DAYS)] = 30
 
     accent: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+    translations: dict[Language, ClinicInLanguage] = {}
 
     @field_validator("erase_after_days", mode="before")
     @classmethod
@@ -91,7 +138,8 @@ class LocationPart(_Part):
     key: Slug
     name: Name
     address: Annotated[str, Field(max_length=bounds.ADDRESS)]
-    directions: Annotated[str, Field(max_length=bounds.DIRECTIONS)] = ""
+    directions: Directions = ""
+    translations: dict[Language, LocationInLanguage] = {}
 
 
 class HoursPart(_Part):
@@ -129,6 +177,7 @@ class PractitionerPart(_Part):
     title: Name | None = None
     email: Email | None = None
     wants_invitations: bool = False
+    translations: dict[Language, PractitionerInLanguage] = {}
     hours: list[HoursPart]
 
     @field_validator("hours")
@@ -162,9 +211,10 @@ class ServicePart(_Part):
 
     slug: Slug
     name: Name
-    summary: Annotated[str, Field(max_length=300)] = ""
-    preparation: Annotated[str, Field(max_length=2000)] = ""
-    event_title: Annotated[str, Field(min_length=1, max_length=60)] = "Appointment"
+    summary: Summary = ""
+    preparation: Preparation = ""
+    event_title: EventTitle = "Appointment"
+    translations: dict[Language, ServiceInLanguage] = {}
     mode: Mode
     location: Slug | None = None
     video_url: HttpsAddress | None = None
@@ -220,8 +270,12 @@ def store_clinic(session: Session, file: ClinicFile) -> Clinic:
     """
     if session.get(Clinic, 1) is not None:
         raise ClinicExists
-    clinic = Clinic(id=1, **file.clinic.model_dump())
-    places = {each.key: Location(**each.model_dump(exclude={"key"})) for each in file.locations}
+    clinic = Clinic(
+        id=1,
+        **file.clinic.model_dump(exclude={"translations"}),
+        translations=_said(file.clinic.translations),
+    )
+    places = {each.key: _location(each) for each in file.locations}
     session.add_all([clinic, *places.values()])
     session.flush()
     for each in file.practitioners:
@@ -237,6 +291,15 @@ def store_clinic(session: Session, file: ClinicFile) -> Clinic:
     return clinic
 
 
+def _said(translations: Mapping[str, _Part]) -> Translations:
+    return tidied({tag: texts.model_dump() for tag, texts in translations.items()})
+
+
+def _location(part: LocationPart) -> Location:
+    plain = part.model_dump(exclude={"key", "translations"})
+    return Location(**plain, translations=_said(part.translations))
+
+
 def _store_practitioner(
     session: Session, part: PractitionerPart, places: dict[str, Location]
 ) -> None:
@@ -247,6 +310,7 @@ def _store_practitioner(
         email=part.email,
         wants_invitations=part.wants_invitations,
         active=True,
+        translations=_said(part.translations),
     )
     session.add(practitioner)
     session.flush()
@@ -280,6 +344,7 @@ def _service(
         **{name: timedelta(minutes=getattr(part, name)) for name in lengths},
         booking_horizon=timedelta(days=part.booking_horizon_days),
         preparation=part.preparation.strip(),
+        translations=_said(part.translations),
         position=position,
         location=places[part.location] if part.location else None,
         resources=[resources[slug] for slug in [*part.practitioners, *part.rooms]],
@@ -297,6 +362,7 @@ def _loose_ends(file: ClinicFile) -> Iterator[str]:
     places = [each.key for each in file.locations]
     for names in (practitioners + rooms, places, [each.slug for each in file.services]):
         yield from (f"{name}: defined twice" for name in _repeated(names))
+    yield from _said_twice(file)
     for service in file.services:
         where = f"services.{service.slug}"
         yield from _unknown(f"{where}: no practitioner", service.practitioners, practitioners)
@@ -317,6 +383,18 @@ def _loose_ends(file: ClinicFile) -> Iterator[str]:
         public_holidays(file.clinic.country, file.clinic.region, 2026)
     except ValueError as error:
         yield f"clinic: {error}"
+
+
+def _said_twice(file: ClinicFile) -> Iterator[str]:
+    """Translations into the language in which everything is written already."""
+    own = file.clinic.language
+    parts: dict[str, Mapping[str, _Part]] = {"clinic": file.clinic.translations}
+    parts |= {f"locations.{each.key}": each.translations for each in file.locations}
+    parts |= {f"practitioners.{each.slug}": each.translations for each in file.practitioners}
+    parts |= {f"services.{each.slug}": each.translations for each in file.services}
+    for where, translations in parts.items():
+        if own in translations:
+            yield f"{where}: {own} is the clinic's own language, its texts need no translation"
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

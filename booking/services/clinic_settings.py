@@ -3,11 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
+from booking.domain.translations import Translations
 from booking.models import HealthcareService, Practitioner, Resource
 from booking.services.schedules import Act
 
@@ -27,6 +28,7 @@ class PractitionerDetails:
     active: bool
     services: Collection[str]
     """The slugs of the services that the practitioner offers."""
+    translations: Translations = field(default_factory=dict)
 
 
 def services(session: Session) -> Sequence[HealthcareService]:
@@ -55,6 +57,7 @@ def change_practitioner(
 def _describe(session: Session, whom: Practitioner, details: PractitionerDetails) -> None:
     whom.name, whom.title, whom.email = details.name, details.title, details.email
     whom.wants_invitations, whom.active = details.wants_invitations, details.active
+    whom.translations = details.translations
     session.flush()
     for service in services(session):
         if (service.slug in details.services) == (whom in service.resources):

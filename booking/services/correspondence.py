@@ -11,10 +11,16 @@ from booking.services.links import Keys, token_of
 from booking.services.telling import Telling
 
 
-def clinic_facts(clinic: Clinic, mail_from: str, *, tagged: bool = False) -> ClinicFacts:
-    """The clinic as mails show it: under its neutral name."""
+def clinic_facts(
+    clinic: Clinic, mail_from: str, *, tagged: bool = False, language: str = ""
+) -> ClinicFacts:
+    """The clinic as mails show it: under its neutral name.
+
+    Args:
+        language: That of the reader; none for staff, who read what the clinic wrote.
+    """
     return ClinicFacts(
-        name=clinic.neutral_name,
+        name=clinic.text("neutral_name", language),
         phone=clinic.phone,
         address_of_mail=mail_from,
         timezone=clinic.timezone,
@@ -25,7 +31,7 @@ def clinic_facts(clinic: Clinic, mail_from: str, *, tagged: bool = False) -> Cli
 
 def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) -> AppointmentFacts:
     """The appointment as its patient may see it in a mailbox that others might read."""
-    service = appointment.service
+    service, language = appointment.service, known_language(appointment.language)
     in_person = service.mode == Mode.IN_PERSON
     return AppointmentFacts(
         uid=appointment.uid,
@@ -35,12 +41,12 @@ def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) ->
         created_at=appointment.created_at,
         updated_at=appointment.updated_at,
         mode=service.mode.value if isinstance(service.mode, Mode) else Mode(service.mode).value,
-        title=appointment.event_title or service.event_title,
+        title=appointment.event_title or service.text("event_title", language),
         location=service.location.address if in_person and service.location else "",
         video_url=service.video_url if service.mode == Mode.VIDEO else None,
         patient_address=appointment.patient_email,
         patient_timezone=appointment.patient_timezone,
-        language=known_language(appointment.language),
+        language=language,
         partstat=appointment.partstat,
         manage_url=f"{base_url}/appointments/{token_of(appointment, keys)}",
         cancelled=appointment.status == Status.CANCELLED,

@@ -46,7 +46,7 @@ def _appointment(each: Appointment) -> dict[str, Any]:
         "status": str(each.status),
         "start": _utc(each.start_at),
         "end": _utc(each.end_at),
-        "service": each.service.name,
+        "service": each.service.text("name", each.language),
         "practitioner": each.practitioner.name,
         "room": each.room.name if each.room else None,
         "calendar_answer": str(each.partstat),

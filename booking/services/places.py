@@ -1,10 +1,11 @@
 """The places where patients are met, as staff keep them; who is booked hears of a new address."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
+from booking.domain.translations import Translations
 from booking.models import Location, Mode
 from booking.services.allocation import lock_all
 from booking.services.appointments import House
@@ -28,6 +29,7 @@ class PlaceDetails:
     name: str
     address: str
     directions: str
+    translations: Translations = field(default_factory=dict)
 
 
 def fingerprint(place: Location, details: PlaceDetails) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from booking.domain.openings import WeeklyHours
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
+from booking.domain.translations import differences
 from booking.domain.weeks import Rules, facts, in_order
 from booking.models import (
     Clinic,
@@ -55,9 +56,12 @@ class Act:
 
 def put(row: object, values: Mapping[str, Any]) -> list[str]:
     """Write values into what is stored; gives the names of those that were others."""
-    changed = [name for name, value in values.items() if getattr(row, name) != value]
-    for name in changed:
-        setattr(row, name, values[name])
+    changed = []
+    for name, value in values.items():
+        before = getattr(row, name)
+        if before != value:
+            setattr(row, name, value)
+            changed += differences(before, value) if name == "translations" else [name]
     return changed
 
 

@@ -1,14 +1,17 @@
 """The clinic's words: what pages say, and what a calendar that others may see will show."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from icalendar import Calendar
 from sqlalchemy.orm import Session
 
+from booking.domain.translations import Translations
 from booking.messages.facts import AppointmentFacts
 from booking.messages.invitation import download
+from booking.messages.languages import known_language
 from booking.models import Clinic, HealthcareService, Mode
 from booking.services.correspondence import clinic_facts
 from booking.services.schedules import Act, put
@@ -26,6 +29,7 @@ class ClinicTexts:
     phone: str
     crisis_text: str
     crisis_phone: str
+    translations: Translations = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class ServiceTexts:
     summary: str
     event_title: str
     preparation: str
+    translations: Translations = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,19 @@ def change_service(
 
 
 def calendar_shows(
-    clinic: Clinic, service: HealthcareService, title: str, *, mail_from: str, now: datetime
+    clinic: Clinic,
+    service: HealthcareService,
+    title: str,
+    *,
+    language: str,
+    mail_from: str,
+    now: datetime,
 ) -> Shown:
     """What a calendar will show of an appointment: read from an invitation as it is sent.
 
     Args:
         title: The neutral title, as it is or as it might be.
+        language: That of the appointment.
     """
     start = (now + TOMORROW).replace(second=0, microsecond=0)
     in_person = service.mode == Mode.IN_PERSON
@@ -83,9 +95,11 @@ def calendar_shows(
         video_url=service.video_url if service.mode == Mode.VIDEO else None,
         patient_address=NOBODY,
         patient_timezone=clinic.timezone,
+        language=known_language(language),
         manage_url="",
     )
-    event = Calendar.from_ical(download(clinic_facts(clinic, mail_from), facts)).walk("VEVENT")[0]
+    house = clinic_facts(clinic, mail_from, language=language)
+    event = Calendar.from_ical(download(house, facts)).walk("VEVENT")[0]
     return Shown(
         title=str(event["summary"]),
         organizer=str(event["organizer"].params.get("CN", "")),
@@ -97,7 +111,7 @@ def calendar_shows(
 def _change(
     session: Session,
     what: Clinic | HealthcareService,
-    texts: dict[str, str],
+    texts: dict[str, Any],
     subject: str,
     act: Act,
 ) -> None:

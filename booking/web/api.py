@@ -105,10 +105,12 @@ def invalid(error: Invalid) -> Response:
 
 @bp.get("/services")
 def services() -> ResponseReturnValue:
-    """What anybody can book."""
+    """What anybody can book; named in the language that `lang` asks for, if it is there."""
+    asked = request.args.get("lang")
+    language = _check("lang", fields.language, asked) if asked is not None else ""
     query = select(HealthcareService).where(HealthcareService.visibility == Visibility.PUBLIC)
     found = db.session.scalars(query.order_by(HealthcareService.position, HealthcareService.id))
-    return jsonify(services=[_service_json(each) for each in found])
+    return jsonify(services=[_service_json(each, language) for each in found])
 
 
 @bp.get("/slots")
@@ -305,10 +307,10 @@ def _taken(
     return problem(409, refusal.code, alternatives=[_slot_json(each, service) for each in near])
 
 
-def _service_json(service: HealthcareService) -> dict[str, Any]:
+def _service_json(service: HealthcareService, language: str) -> dict[str, Any]:
     return {
         "slug": service.slug,
-        "name": service.name,
+        "name": service.text("name", language),
         "duration_minutes": service.duration // timedelta(minutes=1),
         "mode": service.mode,
         "practitioners": [{"slug": each.slug, "name": each.name} for each in service.practitioners],

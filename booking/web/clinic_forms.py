@@ -16,6 +16,7 @@ from booking.web import fields, lengths
 from booking.web import schedule_fields as typed
 from booking.web.forms import Checked, Form, checked
 from booking.web.schedule_forms import Pick
+from booking.web.translating import TextsForm
 
 FEEDS_SHOW = {
     FeedShows.APPOINTMENT.value: "The service’s neutral title",
@@ -45,8 +46,10 @@ class RoomForm(Form):
         )
 
 
-class PlaceForm(Form):
+class PlaceForm(TextsForm):
     """A place."""
+
+    of = Location
 
     name = Checked("Name", [checked(typed.required, longest=bounds.NAME, what="The name")])
     address = Checked(
@@ -63,6 +66,7 @@ class PlaceForm(Form):
             name=self.name.checked,
             address=self.address.checked,
             directions=self.directions.checked,
+            translations=self.translations,
         )
 
 

@@ -12,10 +12,10 @@ from flask_babel import ngettext
 
 from booking.messages import wording
 from booking.messages.languages import month_names, weekday_names
-from booking.models import Clinic, Mode
+from booking.models import Clinic, Mode, Translated
 from booking.services.correspondence import initials
 from booking.web import fields
-from booking.web.languages import page_language
+from booking.web.languages import page_language, texts_language
 from booking.web.state import NoClinic, booking, clinic, now
 from booking.web.zones import place
 
@@ -110,6 +110,7 @@ def install(app: Flask) -> None:
         month=month,
         month_name=month_name,
         event_title=event_title,
+        said=said,
         weekday=weekday,
         minutes=minutes,
         instant=fields.utc_text,
@@ -200,6 +201,11 @@ def minutes(length: timedelta) -> str:
 def event_title(title: str, language: str | None = None) -> str:
     """What a calendar will show; `language` is that of the appointment, if there is one."""
     return wording.title_text(title, language or page_language())
+
+
+def said(whose: Translated, field: str) -> str:
+    """A text that the clinic wrote, in the reader's language if it is there."""
+    return whose.text(field, texts_language())
 
 
 def phone(number: str) -> str:

@@ -69,6 +69,11 @@ def page_language() -> str:
     return str(g.page_language)
 
 
+def texts_language() -> str:
+    """In which language the clinic's own texts are wanted; staff read them as they were written."""
+    return page_language() if has_request_context() and _is_for_patients() else ""
+
+
 def on_an_error(*, look: bool) -> None:
     """Be careful on the page of an error: a form may be what failed, or the database."""
     g.failed = True

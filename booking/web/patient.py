@@ -61,7 +61,8 @@ def invite(token: str) -> ResponseReturnValue:
     facts = appointment_facts(
         found, keys=booking().house.keys, base_url=booking().settings.base_url
     )
-    body = invitation.download(clinic_facts(clinic(), booking().settings.mail_from), facts)
+    house = clinic_facts(clinic(), booking().settings.mail_from, language=facts.language)
+    body = invitation.download(house, facts)
     response = Response(body, content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="appointment.ics"'
     return response

@@ -11,6 +11,7 @@ from booking.web.clinic_forms import PlaceForm
 from booking.web.forms import ButtonForm
 from booking.web.schedule import carried, shown, the_act
 from booking.web.state import booking
+from booking.web.translating import in_languages
 
 bp = Blueprint("places", __name__, url_prefix="/staff/schedule/places")
 
@@ -34,13 +35,13 @@ def page() -> ResponseReturnValue:
 @bp.get("/new")
 def add_form() -> ResponseReturnValue:
     """The form for another."""
-    return _form_page(PlaceForm(), None)
+    return _form_page(in_languages(PlaceForm), None)
 
 
 @bp.post("/new")
 def add() -> ResponseReturnValue:
     """Add it."""
-    form = PlaceForm()
+    form = in_languages(PlaceForm)
     if not form.validate_on_submit():
         return _form_page(form, None), 422
     with transaction() as session:
@@ -53,13 +54,13 @@ def add() -> ResponseReturnValue:
 def change_form(number: int) -> ResponseReturnValue:
     """One place, to be changed."""
     place = _place(number)
-    return _form_page(PlaceForm(obj=place), place)
+    return _form_page(in_languages(PlaceForm, obj=place), place)
 
 
 @bp.post("/<int(max=2147483647):number>")
 def change(number: int) -> ResponseReturnValue:
     """Change it, or ask first, if patients will be told."""
-    place, form = _place(number), PlaceForm()
+    place, form = _place(number), in_languages(PlaceForm)
     if not form.validate_on_submit():
         return _form_page(form, place), 422
     if "back" in request.form:

@@ -34,6 +34,7 @@ from booking.web.schedule_forms import (
 )
 from booking.web.state import booking, clinic, now
 from booking.web.trail import saw
+from booking.web.translating import in_languages
 
 bp = Blueprint("schedule", __name__, url_prefix="/staff/schedule")
 
@@ -57,14 +58,14 @@ def page() -> ResponseReturnValue:
 @bp.get("/practitioners/new")
 def practitioner_form() -> ResponseReturnValue:
     """The form for somebody new."""
-    form = PractitionerForm(clinic_settings.services(db.session()))
+    form = in_languages(PractitionerForm, clinic_settings.services(db.session()))
     return _practitioner_page(form, None)
 
 
 @bp.post("/practitioners/new")
 def practitioner_add() -> ResponseReturnValue:
     """Take somebody on: 303 to their week, which is empty yet."""
-    form = PractitionerForm(clinic_settings.services(db.session()))
+    form = in_languages(PractitionerForm, clinic_settings.services(db.session()))
     if not form.validate_on_submit():
         return _practitioner_page(form, None), 422
     with transaction() as session:
@@ -96,7 +97,8 @@ def week(slug: str) -> ResponseReturnValue:
 def details_form(slug: str) -> ResponseReturnValue:
     """What is on file of a practitioner, to be changed."""
     whose, offered = _practitioner(slug), clinic_settings.services(db.session())
-    form = PractitionerForm(
+    form = in_languages(
+        PractitionerForm,
         offered,
         obj=whose,
         data={"services": [each.slug for each in offered if whose in each.resources]},
@@ -107,7 +109,10 @@ def details_form(slug: str) -> ResponseReturnValue:
 @bp.post("/practitioners/<slug>/details")
 def details(slug: str) -> ResponseReturnValue:
     """Change it."""
-    whose, form = _practitioner(slug), PractitionerForm(clinic_settings.services(db.session()))
+    whose, form = (
+        _practitioner(slug),
+        in_languages(PractitionerForm, clinic_settings.services(db.session())),
+    )
     if not form.validate_on_submit():
         return _practitioner_page(form, whose), 422
     with transaction() as session:

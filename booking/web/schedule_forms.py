@@ -11,13 +11,14 @@ from wtforms.validators import ValidationError
 
 from booking.domain.openings import ALL_MONTHS, WeeklyHours, local_day
 from booking.domain.timeline import Span
-from booking.models import HealthcareService, Location, Practitioner, Resource
+from booking.models import Clinic, HealthcareService, Location, Practitioner, Resource
 from booking.services.clinic_settings import PractitionerDetails
 from booking.services.closures import NewClosure
 from booking.services.texts import ClinicTexts, ServiceTexts
 from booking.web import fields
 from booking.web import schedule_fields as typed
 from booking.web.forms import Checked, Form, checked
+from booking.web.translating import TextsForm
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -191,8 +192,10 @@ class CopyWeekForm(Form):
         self.other.options = {each.slug: each.name for each in others}
 
 
-class PractitionerForm(Form):
+class PractitionerForm(TextsForm):
     """Who somebody is, and what they offer."""
+
+    of = Practitioner
 
     name = Checked("Name", [checked(typed.required, longest=100, what="The name")])
     title = Checked("Title", [checked(typed.optional_line, longest=100, what="The title")])
@@ -214,6 +217,7 @@ class PractitionerForm(Form):
             wants_invitations=self.wants_invitations.data,
             active=self.active.data,
             services=self.services.data or [],
+            translations=self.translations,
         )
 
 
@@ -260,8 +264,10 @@ class ClosureForm(Form):
         return datetime.combine(day, clock, self._zone).astimezone(UTC)
 
 
-class ClinicTextsForm(Form):
+class ClinicTextsForm(TextsForm):
     """How the clinic calls itself, and whom it names in a crisis."""
+
+    of = Clinic
 
     name = Checked("Name", [checked(typed.required, longest=100, what="The name")])
     neutral_name = Checked(
@@ -283,11 +289,14 @@ class ClinicTextsForm(Form):
             phone=self.phone.checked,
             crisis_text=self.crisis_text.checked,
             crisis_phone=self.crisis_phone.checked,
+            translations=self.translations,
         )
 
 
-class ServiceTextsForm(Form):
+class ServiceTextsForm(TextsForm):
     """What is said of a service."""
+
+    of = HealthcareService
 
     name = Checked("Name", [checked(typed.required, longest=100, what="The name")])
     summary = Checked("Summary", [checked(fields.plain_text, longest=300, what="The summary")])
@@ -305,4 +314,5 @@ class ServiceTextsForm(Form):
             summary=self.summary.checked,
             event_title=self.event_title.checked,
             preparation=self.preparation.checked,
+            translations=self.translations,
         )

@@ -155,21 +155,24 @@ class Worker:
     ) -> Callable[..., Mail]:
         """All that the mail needs to know, read now; it is written once the lock is given back."""
         message_id = f"<{message.message_id}@{self._mail_from.partition('@')[2]}>"
-        facts = correspondence.clinic_facts(clinic, self._mail_from, tagged=self._tagged)
+        facts_of_us = partial(
+            correspondence.clinic_facts, clinic, self._mail_from, tagged=self._tagged
+        )
         keys, base_url = self._keys, self._base_url
         if message.audience == Audience.PATIENT:
+            theirs = correspondence.facts_of(message, told, keys=keys, base_url=base_url)
             return partial(
                 self._renderer.compose_patient,
                 told.kind,
-                facts,
-                correspondence.facts_of(message, told, keys=keys, base_url=base_url),
+                facts_of_us(language=theirs.language),
+                theirs,
                 message_id=message_id,
                 stamp=told.stamp,
             )
         return partial(
             self._renderer.compose_notice,
             correspondence.notice_kind(message, told),
-            facts,
+            facts_of_us(),
             correspondence.notice_facts(message, told, clinic, base_url=base_url),
             recipient=address,
             message_id=message_id,
