@@ -40,6 +40,10 @@ class Translated:
         """A text as a reader of that language reads it; the clinic's own where there is none."""
         return text_in(language, field, getattr(self, field), self.translations or {})
 
+    def has_text(self, field: str, language: str) -> bool:
+        """Whether the text was entered in that language, if that is another than the clinic's."""
+        return bool((self.translations or {}).get(language, {}).get(field))
+
 
 class Clinic(Translated, Base):
     """The clinic itself: one row, with the words and numbers that its pages and mails show."""
@@ -89,10 +93,6 @@ class Clinic(Translated, Base):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
-
-    def has_text(self, field: str, language: str) -> bool:
-        """Whether a reader of that language reads it in that language."""
-        return language == self.language or field in self.translations.get(language, {})
 
 
 class Location(Translated, Base):

@@ -16,6 +16,7 @@ from booking.models import Clinic, HealthcareService, Mode
 from booking.services.correspondence import clinic_facts
 from booking.services.schedules import Act, put
 
+UNCHOSEN = "Appointment"
 NOBODY = "patient@mail.example"
 TOMORROW = timedelta(days=1)
 
@@ -63,6 +64,17 @@ def change_service(
 ) -> None:
     """Say it so from now on; events get their new title with the next message about them."""
     _change(session, service, asdict(texts), service.slug, act)
+
+
+def lacks(service: HealthcareService, language: str) -> bool:
+    """Whether something of it stands in the clinic's own language only.
+
+    The title that nobody chose is none of the clinic's texts: it is translated with ours.
+    """
+    own = {each for each in service.TRANSLATED if getattr(service, each)}
+    if service.event_title == UNCHOSEN:
+        own.remove("event_title")
+    return any(not service.has_text(each, language) for each in own)
 
 
 def calendar_shows(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, session, url_for
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from markupsafe import Markup
 
 from booking.messages import wording
 from booking.messages.languages import month_names, weekday_names
@@ -130,6 +131,7 @@ def install(app: Flask) -> None:
         hours=hours,
         asset=_asset(app),
         the_clinic=the_clinic,
+        lang_of=lang_of,
         logo_size=logo_size,
         now=now,
         names_hidden=names_hidden,
@@ -206,6 +208,13 @@ def event_title(title: str, language: str | None = None) -> str:
 def said(whose: Translated, field: str) -> str:
     """A text that the clinic wrote, in the reader's language if it is there."""
     return whose.text(field, texts_language())
+
+
+def lang_of(whose: Translated, field: str) -> Markup:
+    """The attribute of an element whose text stands in another language than its page."""
+    page, own = texts_language(), clinic().language
+    foreign = page and page != own and not whose.has_text(field, page)
+    return Markup(' lang="{}"').format(own) if foreign else Markup()
 
 
 def phone(number: str) -> str:

@@ -56,7 +56,9 @@ def service_change(slug: str) -> ResponseReturnValue:
 
 def _clinic_page(form: ClinicTextsForm) -> str:
     services = clinic_settings.services(db.session())
-    return render_template("staff/schedule/texts.html", form=form, services=services)
+    return render_template(
+        "staff/schedule/texts.html", form=form, services=services, texts_lack=texts.lacks
+    )
 
 
 def _service_page(service: HealthcareService, form: ServiceTextsForm) -> str:

@@ -140,6 +140,36 @@ def test_a_second_clinic_is_refused_and_the_first_stays() -> None:
     assert db.session.scalar(select(func.count()).select_from(Resource)) == before
 
 
+@pytest.mark.usefixtures("empty_app")
+def test_translations_are_stored_and_what_is_empty_is_left_out() -> None:
+    visit = 'name = "First consultation"\n'
+    said = 'translations.es = { name = "Primera consulta", summary = " " }\n'
+    place = 'key = "main"\n'
+    more = place + 'translations.es.directions = "Suba."\n'
+
+    with transaction() as session:
+        a_clinic(session, CLINIC.replace(visit, visit + said, 1).replace(place, more, 1))
+
+    service = the_service(db.session(), "visit")
+    assert service.translations == {"es": {"name": "Primera consulta"}}
+    assert service.location
+    assert service.location.translations == {"es": {"directions": "Suba."}}
+    assert db.session.get_one(Clinic, 1).language == "en"
+
+
+def test_the_demo_is_whole_in_every_language() -> None:
+    file = read_clinic_file(DEMO_FILE.read_text(encoding="utf-8"))
+
+    assert file.clinic.translations["es"].crisis_text
+    for place in file.locations:
+        assert place.translations["es"].directions
+    for each in file.practitioners:
+        assert each.translations["es"].title
+    for service in file.services:
+        there = service.translations["es"]
+        assert all((there.name, there.summary, there.preparation))
+
+
 def test_the_demo_is_a_clinic_file_like_any_other() -> None:
     file = read_clinic_file(DEMO_FILE.read_text(encoding="utf-8"))
 
