@@ -15,6 +15,7 @@ from booking.models.database import PATIENCE, db, install_engine_hooks
 from booking.models.schema import MIGRATIONS
 from booking.services.appointments import House
 from booking.services.links import Keys
+from booking.services.remembering import Memory
 from booking.settings import Settings
 from booking.web import (
     account,
@@ -36,6 +37,7 @@ from booking.web import (
     gate,
     inbound,
     join,
+    kept,
     languages,
     look,
     lost,
@@ -116,6 +118,7 @@ def create_app(
             deadline=settings.deadline,
             limits=settings.rate_limits,
         ),
+        memory=Memory(),
     )
     logs.install(app)
     _install_database(app)
@@ -126,6 +129,7 @@ def create_app(
     filters.install(app)
     embedding.install(app)
     languages.install(app)
+    kept.install(app)
     limiter.init_app(app)
     signin.install(app)
     _register(app)

@@ -65,10 +65,8 @@ def grid_of(
     return Timeline.over(origin, until, walked, every=step)
 
 
-def starts(
-    rules: BookingRules, *, hours: Timeline, grid: Timeline, taken: Timeline, now: datetime
-) -> Timeline:
-    """The instants at which an appointment may start.
+def starts(rules: BookingRules, *, hours: Timeline, grid: Timeline, taken: Timeline) -> Timeline:
+    """The instants at which an appointment may start, whenever that is (see `bookable_window`).
 
     Args:
         hours: When the practitioner sees patients, closures already taken away. An appointment
@@ -77,11 +75,8 @@ def starts(
         taken: Minutes already blocked, buffers included; no buffer reaches into them (law 1).
             What lies outside the bounds counts as free, so load a margin of the buffers and
             the duration on both sides of the days that are asked for.
-        now: The present instant, in UTC.
     """
-    window = bookable_window(rules, now)
-    possible = (hours.starts_of(rules.duration) & grid).window(window.start, window.until)
-    return possible - starts_that_collide(rules, taken)
+    return (hours.starts_of(rules.duration) & grid) - starts_that_collide(rules, taken)
 
 
 def room_starts(rules: BookingRules, *, taken: Timeline, closed: Timeline) -> Timeline:

@@ -53,9 +53,11 @@ from booking.models.staff import (
     StaffSession,
     User,
 )
+from booking.models.time_version import OF_THE_CLINIC, TimeVersion
 from booking.models.waitlist import Outcome, WaitlistEntry, WaitlistOffer
 
 __all__ = [
+    "OF_THE_CLINIC",
     "AccountLink",
     "AddressChange",
     "Appointment",
@@ -104,6 +106,7 @@ __all__ = [
     "ServiceReminder",
     "SpentChallenge",
     "StaffSession",
+    "TimeVersion",
     "Told",
     "Translated",
     "User",

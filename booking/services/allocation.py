@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -62,6 +62,13 @@ def lock_all(session: Session) -> Sequence[HealthcareService]:
     return found
 
 
+def lock_held(session: Session, which: ColumnElement[bool]) -> None:
+    """Lock what some holds take, before they go: who frees time waits where who takes it waits."""
+    taken = select(Occupancy.resource_id).join(Hold, Occupancy.hold_id == Hold.id).where(which)
+    locking = select(Resource.id).where(Resource.id.in_(taken)).order_by(Resource.id)
+    session.execute(locking.with_for_update(key_share=True)).all()
+
+
 def asked_for(service: HealthcareService, slug: str | None) -> list[int]:
     asked = [each.id for each in service.practitioners if slug in (None, each.slug)]
     if not asked:
@@ -105,7 +112,7 @@ def choose(
         practitioner = free[0]
     else:
         practitioner = _fairest(session, clinic, free, start)
-    rooms = diary.rooms_free_at(start)
+    rooms = diary.offer.rooms_free_at(start)
     if ignoring and ignoring.room_id in rooms:
         return practitioner, ignoring.room_id
     return practitioner, rooms[0] if rooms else None

@@ -1,7 +1,7 @@
 """Which times are free: the one question that the pages, the API and a booking all ask."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -40,6 +40,40 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What a service offers, worked out: the beginnings on offer over whole days."""
+
+    duration: timedelta
+    span: Span
+    """Between which instants a slot may begin; what lies around them is known too."""
+    practitioners: Mapping[int, Timeline]
+    """When an appointment with each may start."""
+    rooms: Mapping[int, Timeline] | None
+    """From when each room would do, of which one is needed; None if the service needs none."""
+    full: Timeline
+    """Days that hold as many appointments of the service as its cap allows."""
+
+    def slots(self, span: Span | None = None) -> list[Slot]:
+        """The slots that begin within `span`, or within all that is on offer."""
+        within = self.span if span is None else self.within(span)
+        by_practitioner = {
+            practitioner: (free - self.full).window(within.start, within.until)
+            for practitioner, free in self.practitioners.items()
+        }
+        rooms = None if self.rooms is None else [*self.rooms.values()]
+        return combine(by_practitioner, rooms, self.duration)
+
+    def within(self, span: Span) -> Span:
+        """What of a span can be booked: notice and horizon cut it."""
+        start = max(self.span.start, span.start)
+        return Span(start, max(start, min(self.span.until, span.until)))
+
+    def rooms_free_at(self, start: datetime) -> list[int]:
+        """The rooms that an appointment beginning then could take."""
+        return [room for room, free in (self.rooms or {}).items() if start in free]
+
+
+@dataclass(frozen=True)
 class Diary:
     """All that decides when a service can be booked over a run of the clinic's days."""
 
@@ -56,19 +90,26 @@ class Diary:
     """Closures per resource; under None those of the whole clinic."""
     taken: Mapping[int, Sequence[Span]]
     """By appointments, buffers included, and by practitioners' own calendars."""
+    runs_out: Mapping[int, datetime]
+    """When the first hold on a resource comes to its end by itself."""
     full_days: Sequence[Span]
     """Days that hold as many appointments of the service as its cap allows."""
 
+    @cached_property
+    def offer(self) -> Offer:
+        """The same, worked out."""
+        rooms = None if self.rooms is None else {each: self._room(each) for each in self.rooms}
+        return Offer(
+            duration=self.rules.duration,
+            span=self.span,
+            practitioners={each: self._starts(each) for each in self.hours},
+            rooms=rooms,
+            full=self._timeline(self.full_days),
+        )
+
     def slots(self, span: Span | None = None) -> list[Slot]:
         """The slots that begin within `span`, or within all the days of the diary."""
-        window = self.span if span is None else span
-        by_practitioner = {
-            practitioner: (self._starts(practitioner) - self._full).window(
-                window.start, window.until
-            )
-            for practitioner in self.hours
-        }
-        return combine(by_practitioner, self._room_starts, self.rules.duration)
+        return self.offer.slots(span)
 
     def _starts(self, practitioner: int) -> Timeline:
         first, last = self._local(self.bounds.start), self._local(self.bounds.until - DAY / 2)
@@ -81,29 +122,10 @@ class Diary:
                 opened, self.rules.step, origin=self.bounds.start, until=self.bounds.until
             ),
             taken=self._taken(practitioner),
-            now=self.now,
         )
 
-    @cached_property
-    def _room_starts(self) -> list[Timeline] | None:
-        if self.rooms is None:
-            return None
-        return [
-            room_starts(self.rules, taken=self._taken(room), closed=self._closed(room))
-            for room in self.rooms
-        ]
-
-    def rooms_free_at(self, start: datetime) -> list[int]:
-        """The rooms that an appointment beginning then could take."""
-        return [
-            room
-            for room, free in zip(self.rooms or (), self._room_starts or (), strict=True)
-            if start in free
-        ]
-
-    @cached_property
-    def _full(self) -> Timeline:
-        return self._timeline(self.full_days)
+    def _room(self, room: int) -> Timeline:
+        return room_starts(self.rules, taken=self._taken(room), closed=self._closed(room))
 
     def _taken(self, resource: int) -> Timeline:
         return self._timeline(self.taken.get(resource, ()))
@@ -125,32 +147,30 @@ def load_diary(
     span: Span,
     *,
     now: datetime,
-    practitioners: Sequence[int] | None = None,
+    practitioners: Collection[int] | None = None,
+    rooms: Collection[int] | None = None,
     ignoring: int | None = None,
     own_hold: int | None = None,
 ) -> Diary:
     """Read what decides the free times of a service, in a fixed number of statements.
 
     Args:
-        own_hold: The hold of who asks: its time counts as free for them.
         span: The instants between which a slot may begin; cut down to what can be booked.
         practitioners: Only these, by id; None for all who offer the service.
+        rooms: Only these, by id; None for all that it may take.
         ignoring: The appointment that is being moved: its own time counts as free.
+        own_hold: The hold of who asks: its time counts as free for them.
     """
     zone = clinic.zone
     window = bookable_window(service.rules, now)
     span = Span(
         max(span.start, window.start), max(span.start, window.start, min(span.until, window.until))
     )
-    first, last = span.start.astimezone(zone).date(), span.until.astimezone(zone).date()
-    bounds = Span(local_day(first - DAY, zone).start, local_day(last + DAY, zone).until)
-    asked = [
-        each.id
-        for each in service.practitioners
-        if practitioners is None or each.id in practitioners
-    ]
-    rooms = [each.id for each in service.rooms] if service.needs_room else None
-    resources = [*asked, *(rooms or ())]
+    bounds = around(span, zone)
+    asked, takes = wanted(service, practitioners)
+    takes = takes if takes is None or rooms is None else [each for each in takes if each in rooms]
+    resources = [*asked, *(takes or ())]
+    taken, runs_out = _occupied(session, resources, bounds, _counts(now, ignoring, own_hold))
     return Diary(
         rules=service.rules,
         zone=zone,
@@ -158,14 +178,30 @@ def load_diary(
         span=span,
         bounds=bounds,
         hours=_hours(session, service, asked),
-        rooms=rooms,
+        rooms=takes,
         closed=_closures(session, clinic, resources, bounds),
-        taken=_merged(
-            _occupied(session, resources, bounds, _counts(now, ignoring, own_hold)),
-            _busy(session, asked, bounds),
-        ),
-        full_days=_full_days(session, service, bounds, zone, ignoring),
+        taken=_merged(taken, _busy(session, asked, bounds)),
+        runs_out=runs_out,
+        full_days=full_days(session, service, bounds, zone, ignoring=ignoring),
     )
+
+
+def wanted(
+    service: HealthcareService, practitioners: Collection[int] | None
+) -> tuple[list[int], list[int] | None]:
+    """Whom an appointment may be with, of those asked for, and which rooms it may take, by id."""
+    asked = [
+        each.id
+        for each in service.practitioners
+        if practitioners is None or each.id in practitioners
+    ]
+    return asked, [each.id for each in service.rooms] if service.needs_room else None
+
+
+def around(span: Span, zone: ZoneInfo) -> Span:
+    """Whole days of the clinic, one more on each side: buffers reach over midnight."""
+    first, last = span.start.astimezone(zone).date(), span.until.astimezone(zone).date()
+    return Span(local_day(first - DAY, zone).start, local_day(last + DAY, zone).until)
 
 
 def free_slots(
@@ -188,9 +224,8 @@ def free_time(
     first = span.start.astimezone(clinic.zone).date()
     last = (span.until - DAY / 48).astimezone(clinic.zone).date()
     closed = _closures(session, clinic, practitioners, span)
-    taken = _merged(
-        _occupied(session, practitioners, span, _counts(now)), _busy(session, practitioners, span)
-    )
+    occupied, _ = _occupied(session, practitioners, span, _counts(now))
+    taken = _merged(occupied, _busy(session, practitioners, span))
     found = {}
     for practitioner, hours in rules_of(session, practitioners).items():
         away = (*closed.get(None, ()), *closed.get(practitioner, ()), *taken.get(practitioner, ()))
@@ -272,19 +307,28 @@ def _counts(
 
 def _occupied(
     session: Session, resources: list[int], bounds: Span, counts: Sequence[ColumnElement[bool]]
-) -> dict[int, list[Span]]:
+) -> tuple[dict[int, list[Span]], dict[int, datetime]]:
+    """The occupied spans of each resource, and when the first hold among them runs out."""
     # No occupied span is longer than a day, so the index on its beginning bounds the search
     # and appointments of the past cost nothing.
-    query = select(Occupancy.resource_id, Occupancy.blocked_from, Occupancy.blocked_until).where(
+    query = select(
+        Occupancy.resource_id,
+        Occupancy.blocked_from,
+        Occupancy.blocked_until,
+        Occupancy.held_until,
+    ).where(
         Occupancy.resource_id.in_(resources),
         Occupancy.blocked_from > bounds.start - DAY,
         Occupancy.blocked_from < bounds.until,
         *counts,
     )
     found: dict[int, list[Span]] = {}
-    for resource, blocked_from, blocked_until in session.execute(query):
+    runs_out: dict[int, datetime] = {}
+    for resource, blocked_from, blocked_until, held_until in session.execute(query):
         found.setdefault(resource, []).append(Span(blocked_from, blocked_until))
-    return found
+        if held_until is not None:
+            runs_out[resource] = min(held_until, runs_out.get(resource, held_until))
+    return found, runs_out
 
 
 def _busy(session: Session, practitioners: list[int], bounds: Span) -> dict[int, list[Span]]:
@@ -308,13 +352,15 @@ def _merged(*several: Mapping[int, Sequence[Span]]) -> dict[int, list[Span]]:
     return found
 
 
-def _full_days(
+def full_days(
     session: Session,
     service: HealthcareService,
     bounds: Span,
     zone: ZoneInfo,
-    ignoring: int | None,
+    *,
+    ignoring: int | None = None,
 ) -> list[Span]:
+    """The days on which no more of a service may be booked; asks nothing where it has no cap."""
     if service.daily_cap is None:
         return []
     query = select(Appointment.start_at).where(
@@ -326,6 +372,3 @@ def _full_days(
     )
     held = Counter(start.astimezone(zone).date() for start in session.scalars(query))
     return [local_day(day, zone) for day, count in held.items() if count >= service.daily_cap]
-
-
-__all__ = ["Diary", "free_slots", "load_diary", "serving", "whole_horizon"]

@@ -15,7 +15,7 @@ from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken
 from booking.domain.timeline import Span
 from booking.models import Clinic, HealthcareService, Hold
-from booking.services.allocation import asked_for, choose, lock_service, take
+from booking.services.allocation import asked_for, choose, lock_held, lock_service, take
 from booking.services.availability import free_slots
 
 LIFE = timedelta(minutes=10)
@@ -84,6 +84,7 @@ def hold_for_offer(
 
 def let_go(session: Session, key: bytes) -> None:
     """Free what is held under a key, if anything is."""
+    lock_held(session, Hold.key_digest == key)
     session.execute(delete(Hold).where(Hold.key_digest == key))
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from booking.models import (
@@ -16,6 +16,7 @@ from booking.models import (
     StaffSession,
 )
 from booking.services.accounts import SESSION_LIFE
+from booking.services.allocation import lock_held
 from booking.services.lost_links import PAUSE
 
 KEY_LIFE = timedelta(hours=24)
@@ -29,8 +30,13 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
     session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
     session.execute(delete(AddressChange).where(AddressChange.expires_at < now))
-    dead = select(Hold.id).where(Hold.expires_at < now - HOLD_REST)
-    session.execute(delete(Hold).where(Hold.id.in_(dead.with_for_update(skip_locked=True))))
     session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))
+    _forget_holds(session, now)
+
+
+def _forget_holds(session: Session, now: datetime) -> None:
+    dead = Hold.expires_at < now - HOLD_REST
+    lock_held(session, dead)
+    session.execute(delete(Hold).where(dead))

@@ -4,11 +4,12 @@ It uses no cookie, so no other site can act through a visitor's browser; and it 
 `application/json`, which no form of another site can send.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, json, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
@@ -27,11 +28,11 @@ from booking.services.appointments import (
     cancel_appointment,
     reschedule_appointment,
 )
-from booking.services.availability import free_slots
 from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
 from booking.web.errors import note_guard, problem
+from booking.web.kept import kept
 from booking.web.limits import limit_bookings
 from booking.web.state import booking, clinic, now
 from booking.web.times import alternatives, practitioner_ids
@@ -115,7 +116,7 @@ def services() -> ResponseReturnValue:
 
 @bp.get("/slots")
 def slots() -> ResponseReturnValue:
-    """The free slots of some days, both ends included."""
+    """The free slots of some days, both ends included; 304 while they are what the asker has."""
     service = _service(_argument("service"))
     first, last = _date("from"), _date("to")
     zone = fields.zone_of(_zone_argument(), clinic().timezone)
@@ -128,9 +129,33 @@ def slots() -> ResponseReturnValue:
     if asked == []:
         raise NotOffered
     span = Span(local_day(first, zone).start, local_day(last, zone).until)
-    found = free_slots(db.session(), clinic(), service, span, now=now(), practitioners=asked)
-    return jsonify(
-        service=service.slug, timezone=zone.key, slots=[_slot_json(each, service) for each in found]
+    found = booking().memory.offer(db.session(), clinic(), service, now=now(), practitioners=asked)
+    slugs = {each.id: each.slug for each in service.practitioners}
+    key = (
+        "slots",
+        found.version,
+        found.offer.within(span),
+        zone.key,
+        service.slug,
+        (*slugs.items(),),
+    )
+    tag = booking().house.keys.digest("slots-version", repr(key).encode()).hex()[:32]
+    if request.if_none_match.contains_weak(tag):
+        answer = Response(status=304)
+    else:
+        body = kept(key, lambda: _slots_json(found.offer.slots(span), service, zone))
+        answer = Response(body, content_type="application/json")
+    answer.set_etag(tag)
+    return answer
+
+
+def _slots_json(slots: Sequence[Slot], service: HealthcareService, zone: ZoneInfo) -> str:
+    return json.dumps(
+        {
+            "service": service.slug,
+            "timezone": zone.key,
+            "slots": [_slot_json(each, service) for each in slots],
+        }
     )
 
 

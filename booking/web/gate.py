@@ -95,6 +95,7 @@ POLICY = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 KEPT = {
+    "api.slots": "private, max-age=0, must-revalidate",
     "embedding.script": "public, max-age=3600",
     "static": "public, max-age=31536000, immutable",
     "look.colours": "public, max-age=31536000, immutable",

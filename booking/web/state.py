@@ -12,6 +12,7 @@ from booking.messages.transports import Transport
 from booking.models import Clinic
 from booking.models.database import db
 from booking.services.appointments import House
+from booking.services.remembering import Memory
 from booking.settings import Settings
 
 
@@ -24,6 +25,8 @@ class Booking:
     transport: Transport
     renderer: Renderer
     house: House
+    memory: Memory
+    """What this process remembers of the free times."""
 
 
 def booking() -> Booking:

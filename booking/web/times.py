@@ -1,6 +1,6 @@
 """The free times of a service, asked for by an address and laid out for a page."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,12 +12,12 @@ from booking.domain.slots import Slot, nearest
 from booking.domain.timeline import Span
 from booking.models import HealthcareService, Mode
 from booking.models.database import db
-from booking.services.availability import Diary, load_diary, whole_horizon
+from booking.services.availability import Offer, load_diary, whole_horizon
 from booking.web import fields
 from booking.web.fields import zone_of
 from booking.web.holding import own_hold
 from booking.web.month import Month, month_of
-from booking.web.state import clinic, now
+from booking.web.state import booking, clinic, now
 
 AROUND = timedelta(days=14)
 """How far from a taken slot its alternatives are looked for."""
@@ -43,6 +43,8 @@ class Times:
     month: Month
     next_free: date | None
     """The first day with free times after this month, when it holds none."""
+    version: Hashable
+    """Another as soon as what is on offer is; None where it is on offer to one visitor alone."""
 
     def link(self, **changes: str | None) -> dict[str, str]:
         """The arguments of the same page with some changed; absent ones are dropped."""
@@ -83,18 +85,20 @@ def times(service: HealthcareService, query: Query, *, ignoring: int | None = No
     """Find what is free in the month asked for, or where to look when nothing is."""
     present = now()
     horizon = whole_horizon(service, present)
-    diary = _diary(service, query.practitioner, horizon, present, ignoring)
+    offer, version = _offer(service, query.practitioner, horizon, ignoring)
     first = query.month or present.astimezone(query.zone).date().replace(day=1)
-    slots = diary.slots(_month_span(first, query.zone))
+    slots = offer.slots(_month_span(first, query.zone))
     if not slots and query.month is None:
         # A month that is as good as over is no welcome: begin where something is free.
-        first = _first_day(diary.slots(), query.zone) or first
+        first = _first_day(offer.slots(), query.zone) or first
         first = first.replace(day=1)
-        slots = diary.slots(_month_span(first, query.zone))
+        slots = offer.slots(_month_span(first, query.zone))
+    shown = offer.within(_month_span(first, query.zone))
     month = month_of(
         slots, first=first, day=query.day, zone=query.zone, now=present, country=clinic().country
     )
-    return Times(query, month, None if slots else _next_free(diary, first, query.zone))
+    next_free = None if slots else _next_free(offer, first, query.zone)
+    return Times(query, month, next_free, None if version is None else (version, shown))
 
 
 def alternatives(
@@ -106,19 +110,19 @@ def alternatives(
 ) -> list[Slot]:
     """The free times nearest to one that is gone."""
     around = Span(start - AROUND, start + AROUND)
-    diary = _diary(service, practitioner, around, now(), ignoring)
-    found = nearest(diary.slots(), start, 6)
+    offer, _ = _offer(service, practitioner, around, ignoring)
+    found = nearest(offer.slots(around), start, 6)
     if found:
         return found
-    horizon = whole_horizon(service, now())
-    return _diary(service, practitioner, horizon, now(), ignoring).slots()[:6]
+    offer, _ = _offer(service, practitioner, whole_horizon(service, now()), ignoring)
+    return offer.slots()[:6]
 
 
 def still_free(service: HealthcareService, practitioner: str | None, start: datetime) -> bool:
     """Whether a slot on offer begins then."""
     span = Span(start, start + timedelta(minutes=1))
-    slots = _diary(service, practitioner, span, now(), None).slots()
-    return any(slot.start == start for slot in slots)
+    offer, _ = _offer(service, practitioner, span, None)
+    return any(slot.start == start for slot in offer.slots(span))
 
 
 def practitioner_ids(service: HealthcareService, slug: str | None) -> Sequence[int] | None:
@@ -128,29 +132,35 @@ def practitioner_ids(service: HealthcareService, slug: str | None) -> Sequence[i
     return [each.id for each in service.practitioners if each.slug == slug]
 
 
-def _diary(
-    service: HealthcareService,
-    practitioner: str | None,
-    span: Span,
-    present: datetime,
-    ignoring: int | None,
-) -> Diary:
-    asked = practitioner_ids(service, practitioner)
-    return load_diary(
-        db.session(),
+def _offer(
+    service: HealthcareService, practitioner: str | None, span: Span, ignoring: int | None
+) -> tuple[Offer, Hashable]:
+    """What is on offer to who asks, at the least within `span`.
+
+    With its version, unless it is on offer to them alone: whose own appointment or hold is in the
+    way sees its time as free, and nobody else does.
+    """
+    asked, session, present = practitioner_ids(service, practitioner), db.session(), now()
+    own = own_hold()
+    if ignoring is None and own is None:
+        found = booking().memory.offer(session, clinic(), service, now=present, practitioners=asked)
+        return found.offer, found.version
+    diary = load_diary(
+        session,
         clinic(),
         service,
         span,
         now=present,
         practitioners=asked,
         ignoring=ignoring,
-        own_hold=own_hold(),
+        own_hold=own,
     )
+    return diary.offer, None
 
 
-def _next_free(diary: Diary, month: date, zone: ZoneInfo) -> date | None:
+def _next_free(offer: Offer, month: date, zone: ZoneInfo) -> date | None:
     """The first free day after an empty month; the first of all when none comes after."""
-    days = [slot.start.astimezone(zone).date() for slot in diary.slots()]
+    days = [slot.start.astimezone(zone).date() for slot in offer.slots()]
     return next((day for day in days if day > month), days[0] if days else None)
 
 

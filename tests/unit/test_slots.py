@@ -74,9 +74,15 @@ def offered(
     bounds = monday()
     is_open = Timeline.over(bounds.origin, bounds.until, [s for each in found for s in each.spans])
     grid = grid_of(found, rules.step, origin=bounds.origin, until=bounds.until)
-    return clocks(
-        starts(rules, hours=is_open - monday(*closed), grid=grid, taken=monday(*taken), now=at(now))
-    )
+    hours_left = is_open - monday(*closed)
+    possible = starts(rules, hours=hours_left, grid=grid, taken=monday(*taken))
+    return clocks(within_reach(possible, rules, at(now)))
+
+
+def within_reach(possible: Timeline, rules: BookingRules, now: datetime) -> Timeline:
+    """What notice and horizon leave of it."""
+    window = bookable_window(rules, now)
+    return possible.window(window.start, window.until)
 
 
 def test_a_free_morning_is_offered_in_steps() -> None:
@@ -369,13 +375,13 @@ def test_what_is_offered_is_what_the_rules_allow_minute_by_minute(
     found = openings(clinic.hours, *days, clinic.zone)
     spans = [span for each in found for span in each.spans]
 
-    offer = starts(
+    possible = starts(
         rules,
         hours=clinic.timeline(spans) - clinic.timeline(clinic.closed),
         grid=grid_of(found, rules.step, origin=clinic.origin, until=clinic.until),
         taken=clinic.timeline(clinic.taken),
-        now=clinic.now,
     )
+    offer = within_reach(possible, rules, clinic.now)
 
     moments = oracle.moments(clinic.zone, clinic.origin, clinic.until)
     asked = [each for each in moments if days[0] <= each.day <= days[1]]
