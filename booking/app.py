@@ -37,7 +37,6 @@ from booking.web import (
     gate,
     inbound,
     join,
-    kept,
     languages,
     look,
     lost,
@@ -47,6 +46,7 @@ from booking.web import (
     passkeys,
     patient,
     people,
+    picker,
     places,
     public,
     retention,
@@ -129,7 +129,7 @@ def create_app(
     filters.install(app)
     embedding.install(app)
     languages.install(app)
-    kept.install(app)
+    picker.install(app)
     limiter.init_app(app)
     signin.install(app)
     _register(app)

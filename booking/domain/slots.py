@@ -1,10 +1,11 @@
 """What is on offer: the slots that the rules of a service leave in open and free time."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 from heapq import nsmallest
+from operator import or_
 
 from booking.domain.openings import Opening, grid
 from booking.domain.timeline import MINUTE, Span, Timeline
@@ -97,11 +98,20 @@ def combine(
         rooms: The starts of each room that would do, of which one is needed; absent if the
             service needs no room. When there is none that would do, nothing is on offer.
     """
-    free: defaultdict[datetime, list[int]] = defaultdict(list)
-    for practitioner, offered in sorted(by_practitioner.items(), key=lambda item: item[0]):
-        for start in _with_a_room(offered, rooms).instants():
-            free[start].append(practitioner)
-    return [Slot(start, start + duration, tuple(ids)) for start, ids in sorted(free.items())]
+    free = {each: _with_a_room(starts, rooms) for each, starts in sorted(by_practitioner.items())}
+    if not free:
+        return []
+    anybody = reduce(or_, free.values())
+    # A slot is looked up for each practitioner; to walk through what each has free makes as many
+    # instants as there are practitioners and slots.
+    looked_up = [(each, starts.eighths()) for each, starts in free.items()]
+    found = []
+    for minute in anybody.minutes():
+        byte, bit = minute >> 3, minute & 7
+        who = tuple(each for each, eighths in looked_up if eighths[byte] >> bit & 1)
+        start = anybody.origin + minute * MINUTE
+        found.append(Slot(start, start + duration, who))
+    return found
 
 
 def nearest(slots: Iterable[Slot], start: datetime, count: int) -> list[Slot]:

@@ -4,7 +4,7 @@ It uses no cookie, so no other site can act through a visitor's browser; and it 
 `application/json`, which no form of another site can send.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -32,7 +32,6 @@ from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
 from booking.web.errors import note_guard, problem
-from booking.web.kept import kept
 from booking.web.limits import limit_bookings
 from booking.web.state import booking, clinic, now
 from booking.web.times import alternatives, practitioner_ids
@@ -143,7 +142,9 @@ def slots() -> ResponseReturnValue:
     if request.if_none_match.contains_weak(tag):
         answer = Response(status=304)
     else:
-        body = kept(key, lambda: _slots_json(found.offer.slots(span), service, zone))
+        body = booking().texts.or_else(
+            key, lambda: _slots_json(found.offer.slots(span), service, zone)
+        )
         answer = Response(body, content_type="application/json")
     answer.set_etag(tag)
     return answer
@@ -154,7 +155,7 @@ def _slots_json(slots: Sequence[Slot], service: HealthcareService, zone: ZoneInf
         {
             "service": service.slug,
             "timezone": zone.key,
-            "slots": [_slot_json(each, service) for each in slots],
+            "slots": _slot_list(slots, service),
         }
     )
 
@@ -329,7 +330,7 @@ def _taken(
 ) -> Response:
     note_guard(refusal)
     near = alternatives(service, practitioner, start)
-    return problem(409, refusal.code, alternatives=[_slot_json(each, service) for each in near])
+    return problem(409, refusal.code, alternatives=_slot_list(near, service))
 
 
 def _service_json(service: HealthcareService, language: str) -> dict[str, Any]:
@@ -342,13 +343,16 @@ def _service_json(service: HealthcareService, language: str) -> dict[str, Any]:
     }
 
 
-def _slot_json(slot: Slot, service: HealthcareService) -> dict[str, Any]:
+def _slot_list(slots: Iterable[Slot], service: HealthcareService) -> list[dict[str, Any]]:
     slugs = {each.id: each.slug for each in service.practitioners}
-    return {
-        "start": fields.utc_text(slot.start),
-        "end": fields.utc_text(slot.end),
-        "practitioners": [slugs[each] for each in slot.practitioners],
-    }
+    return [
+        {
+            "start": fields.utc_text(slot.start),
+            "end": fields.utc_text(slot.end),
+            "practitioners": [slugs[each] for each in slot.practitioners],
+        }
+        for slot in slots
+    ]
 
 
 def _appointment_json(appointment: Appointment) -> dict[str, Any]:

@@ -64,9 +64,10 @@ def page_language() -> str:
     """The language of what is being answered; English where nobody asked anything."""
     if not has_request_context():
         return ENGLISH
-    if "page_language" not in g:
-        g.page_language = _found() if _is_for_patients() else ENGLISH
-    return str(g.page_language)
+    found: str | None = g.get("page_language")  # a page asks for it with each of its texts
+    if found is None:
+        found = g.page_language = _found() if _is_for_patients() else ENGLISH
+    return found
 
 
 def texts_language() -> str:

@@ -3,7 +3,7 @@
 import calendar
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -113,7 +113,7 @@ def month_of(
     first: date,
     day: date | None,
     zone: ZoneInfo,
-    now: datetime,
+    today: date,
     country: str,
 ) -> Month:
     """Lay out the slots; without a day asked for, the first free one is opened."""
@@ -126,7 +126,7 @@ def month_of(
     return Month(
         first=first,
         zone=zone,
-        today=now.astimezone(zone).date(),
+        today=today,
         by_day=by_day,
         chosen=chosen or min(by_day, default=None),
         sunday_first=country in SUNDAY_FIRST,

@@ -1,9 +1,9 @@
 """What the app carries: its settings, its clock, its keys, and the clinic of the request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app, g
 
@@ -14,6 +14,13 @@ from booking.models.database import db
 from booking.services.appointments import House
 from booking.services.remembering import Memory
 from booking.settings import Settings
+from booking.web.kept import Kept
+
+if TYPE_CHECKING:
+    from booking.web.times import Times
+
+LETTERS, SLOTS = 8_000_000, 50_000
+"""How much a process keeps: text in characters, and laid-out months by the slots in them."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,10 @@ class Booking:
     house: House
     memory: Memory
     """What this process remembers of the free times."""
+    texts: Kept[str] = field(default_factory=lambda: Kept(LETTERS, len))
+    """What it has written of them."""
+    times: "Kept[Times]" = field(default_factory=lambda: Kept(SLOTS, len))
+    """The months that it has laid out."""
 
 
 def booking() -> Booking:

@@ -46,6 +46,10 @@ class Times:
     version: Hashable
     """Another as soon as what is on offer is; None where it is on offer to one visitor alone."""
 
+    def __len__(self) -> int:
+        """How many slots there are to show, and one for the page."""
+        return 1 + sum(len(slots) for slots in self.month.by_day.values())
+
     def link(self, **changes: str | None) -> dict[str, str]:
         """The arguments of the same page with some changed; absent ones are dropped."""
         kept: dict[str, str | None] = {
@@ -86,18 +90,26 @@ def times(service: HealthcareService, query: Query, *, ignoring: int | None = No
     present = now()
     horizon = whole_horizon(service, present)
     offer, version = _offer(service, query.practitioner, horizon, ignoring)
-    first = query.month or present.astimezone(query.zone).date().replace(day=1)
+    today = present.astimezone(query.zone).date()
+    if version is None:
+        return _laid_out(offer, query, today, None)
+    key = version, offer.span, query, today, clinic().country
+    return booking().times.or_else(key, lambda: _laid_out(offer, query, today, version))
+
+
+def _laid_out(offer: Offer, query: Query, today: date, version: Hashable | None) -> Times:
+    first = query.month or today.replace(day=1)
     slots = offer.slots(_month_span(first, query.zone))
     if not slots and query.month is None:
         # A month that is as good as over is no welcome: begin where something is free.
         first = _first_day(offer.slots(), query.zone) or first
         first = first.replace(day=1)
         slots = offer.slots(_month_span(first, query.zone))
-    shown = offer.within(_month_span(first, query.zone))
     month = month_of(
-        slots, first=first, day=query.day, zone=query.zone, now=present, country=clinic().country
+        slots, first=first, day=query.day, zone=query.zone, today=today, country=clinic().country
     )
     next_free = None if slots else _next_free(offer, first, query.zone)
+    shown = offer.within(_month_span(first, query.zone))
     return Times(query, month, next_free, None if version is None else (version, shown))
 
 
