@@ -3,18 +3,22 @@
 python -m benchmarks.times_page
 """
 
-import time
+from collections.abc import Callable
+from itertools import product
 
 from flask import Flask, Response, jsonify, render_template_string
-from flask.testing import FlaskClient
+from sqlalchemy import select, update
 
-from benchmarks.clinic import a_measured_app
+from benchmarks.clinic import DATABASES, a_measured_app, cpu
+from booking.models import Practitioner, TimeVersion
+from booking.models.database import db, transaction
+from tests.builders import an_appointment
 
 PAGE = "/services/video?month=2026-12"
 JSON = "/api/v1/slots?service=video&from=2026-12-01&to=2026-12-31"
 HISTORY = (0, 20_000)
-REQUESTS = 200
-ROUNDS = 5
+COLLEAGUES = (0, 18)
+REQUESTS = 100
 BARE_PAGE = """<!doctype html><title>Times</title><h1>Times</h1>
 <table>{% for week in weeks %}<tr>{% for day in week %}<td><a href="/?day={{ day }}">{{ day }}</a>
 {% endfor %}{% endfor %}</table><ul>{% for slot in slots %}<li><a href="/{{ slot.start }}">
@@ -38,28 +42,53 @@ def bare_flask(answer: object) -> Flask:
     return app
 
 
-def cost(client: FlaskClient, path: str) -> float:
-    """Milliseconds of CPU for a request, in the best of some rounds."""
-    return min(_round(client, path) for _ in range(ROUNDS))
+def looks(app: Flask) -> dict[str, Callable[[], object]]:
+    """What is looked at: as it mostly is, when nothing has changed, and right after a change."""
+    client = app.test_client()
+    tag = {"If-None-Match": client.get(JSON).headers["ETag"]}
 
+    def changed() -> None:
+        with db.engine.begin() as connection:
+            connection.execute(
+                update(TimeVersion)
+                .where(TimeVersion.resource_id == ada)
+                .values(version=TimeVersion.version + 1)
+            )
 
-def _round(client: FlaskClient, path: str) -> float:
-    began = time.process_time()
-    for _ in range(REQUESTS):
-        assert client.get(path).status_code == 200
-    return (time.process_time() - began) / REQUESTS * 1000
+    with transaction() as session:
+        ada = session.scalars(select(Practitioner.id).where(Practitioner.slug == "ada")).one()
+        an_appointment(session, "Tue 09:00", service="video")
+
+    def after(path: str) -> Callable[[], object]:
+        def look() -> None:
+            changed()
+            client.get(path)
+
+        return look
+
+    return {
+        "JSON": lambda: client.get(JSON),
+        "JSON, 304": lambda: client.get(JSON, headers=tag),
+        "JSON, one changed": after(JSON),
+        "page": lambda: client.get(PAGE),
+        "page, one changed": after(PAGE),
+        "(the change itself)": changed,
+    }
 
 
 def main() -> None:
     """Measure everything in one run, so that the ratios hold on any machine."""
-    print(f"{'past':>7}  {'what':<6}{'ours, ms':>9}{'bare, ms':>10}{'ratio':>7}")
-    for past in HISTORY:
-        with a_measured_app(past) as app:
-            ours = app.test_client()
-            bare = bare_flask(ours.get(JSON).get_json()).test_client()
-            for what, path in (("JSON", JSON), ("page", PAGE)):
-                mine, least = cost(ours, path), cost(bare, f"/{what.lower()}")
-                print(f"{past:>7}  {what:<6}{mine:>9.2f}{least:>10.2f}{mine / least:>7.1f}")
+    print(f"{'database':<12}{'people':>6}{'past':>7}  {'what':<22}{'ms':>6}{'bare pages':>12}")
+    for database, colleagues, past in product(DATABASES, COLLEAGUES, HISTORY):
+        with a_measured_app(past, database=database, colleagues=colleagues) as app:
+            bare = bare_flask(app.test_client().get(JSON).get_json()).test_client()
+            least = cpu(lambda bare=bare: bare.get("/page"), times=REQUESTS)  # type: ignore[misc]
+            costs = {what: cpu(look, times=REQUESTS) for what, look in looks(app).items()}
+            costs["bare JSON"] = cpu(lambda bare=bare: bare.get("/json"), times=REQUESTS)  # type: ignore[misc]
+            costs["bare page"] = least
+            for what, mine in costs.items():
+                row = f"{database:<12}{2 + colleagues:>6}{past:>7}  {what:<22}"
+                print(f"{row}{mine:>6.2f}{mine / least:>12.1f}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from datetime import datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Partstat, Status
@@ -21,25 +21,39 @@ from booking.models import (
 )
 
 HALF_AN_HOUR = timedelta(minutes=30)
+AT_A_TIME = 5_000
 
 
-def past_appointments(session: Session, count: int, *, before: datetime) -> None:
-    """Fulfilled appointments of the first practitioner, one after another, each with its mail."""
-    if count == 0:
-        return
-    who = session.scalars(select(Practitioner.id).order_by(Practitioner.id)).first()
+def past_appointments(
+    session: Session, count: int, *, before: datetime, everybody: bool = False
+) -> None:
+    """Fulfilled appointments, one after another, each with its mail.
+
+    Args:
+        everybody: Of all practitioners side by side; otherwise of the first alone.
+    """
+    people = session.scalars(select(Practitioner.id).order_by(Practitioner.id)).all()
+    people = people if everybody else people[:1]
     service = session.scalars(select(HealthcareService.id)).first()
-    starts = [before - HALF_AN_HOUR * (number + 2) for number in range(count)]
-    rows = [appointment_row(number, start) for number, start in enumerate(starts)]
-    session.execute(
-        insert(Appointment), [row | {"practitioner_id": who, "service_id": service} for row in rows]
-    )
-    known = {each.uid: each.id for each in session.scalars(select(Appointment))}
+    for first in range(0, count, AT_A_TIME):
+        rows = [
+            appointment_row(number, before - HALF_AN_HOUR * (number // len(people) + 2))
+            | {"practitioner_id": people[number % len(people)], "service_id": service}
+            for number in range(first, min(count, first + AT_A_TIME))
+        ]
+        _store(session, rows)
+
+
+def _store(session: Session, rows: list[dict[str, object]]) -> None:
+    newest = session.scalar(select(func.max(Appointment.id))) or 0
+    session.execute(insert(Appointment), rows)
+    added = select(Appointment.uid, Appointment.id).where(Appointment.id > newest)
+    known = {row.uid: row.id for row in session.execute(added)}
     session.execute(
         insert(Occupancy),
         [
             {
-                "resource_id": who,
+                "resource_id": row["practitioner_id"],
                 "appointment_id": known[str(row["uid"])],
                 "blocked_from": row["start_at"],
                 "blocked_until": row["end_at"],
