@@ -113,7 +113,7 @@ def create_app(
         transport=transport or transport_from_url(settings.smtp_url),
         renderer=Renderer(ROOT / "templates"),
         house=House(
-            Keys(settings.secret_key),
+            Keys(settings.secret_key, settings.former_secret_keys),
             settings.undo,
             deadline=settings.deadline,
             limits=settings.rate_limits,

@@ -11,13 +11,13 @@ from flask import Flask, current_app
 from flask_security.utils import hash_password
 from sqlalchemy import select
 
-from booking import backup, doctor, moving, serve
+from booking import backup, doctor, moving, resealing, serve
 from booking import worker as delivery
 from booking.domain.refusals import WrongState
 from booking.messages.hygiene import is_address
 from booking.messages.incoming import understand
 from booking.models import Role, User
-from booking.models.database import db, transaction
+from booking.models.database import Busy, db, transaction
 from booking.services import audit, invariants, retention, second_steps
 from booking.services.accounts import (
     SHORTEST_PASSWORD,
@@ -36,6 +36,8 @@ from booking.services.people import Deed
 from booking.services.replies import receive
 from booking.web.passwords import new_password
 
+BUSY = "Others have held the database for too long: begin again, what is done stays done."
+
 
 def install(app: Flask) -> None:
     """Put our commands beside Flask's own."""
@@ -48,6 +50,7 @@ def install(app: Flask) -> None:
         seed_demo,
         replies,
         audit_commands,
+        keys_commands,
         person_commands,
         backup_command,
         restore_command,
@@ -188,6 +191,27 @@ def audit_verify() -> None:
     click.echo(f"{head.number} entries; the last is sealed {head.digest.hex()[:16]}.")
     if faults:
         raise click.ClickException("The trail is broken.")
+
+
+@click.group("keys")
+def keys_commands() -> None:
+    """What is made from the secret key."""
+
+
+@keys_commands.command("rotate")
+def keys_rotate() -> None:
+    """Seal under the newest secret what is sealed under those of BOOKING_FORMER_SECRET_KEYS."""
+    state = _app().extensions["booking"]
+    try:
+        done = resealing.reseal(state.house.keys, now=state.clock())
+    except (resealing.WrongSecret, Busy) as error:
+        raise click.ClickException(str(error) or BUSY) from None
+    for name, count in done.resealed.items():
+        click.echo(f"{count:>9}  {name}")
+    for sentence in done.left:
+        click.echo(sentence)
+    if done.closed:
+        raise click.ClickException(resealing.still_closed(done.closed))
 
 
 @click.group("person")

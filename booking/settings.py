@@ -37,6 +37,7 @@ class Settings:
     base_url: str
     smtp_url: str
     mail_from: str
+    former_secret_keys: tuple[str, ...] = field(default=(), repr=False)
     bind: str = "127.0.0.1"
     port: int = 8000
     web_workers: int = 2
@@ -70,11 +71,13 @@ class Settings:
         rate_limits = read.choice("RATE_LIMITS", "on", ("on", "off")) == "on"
         if not (rate_limits or demo):
             _refuse("RATE_LIMITS", "can be 'off' only where BOOKING_DEMO is 1")
+        secret_key = _secret("SECRET_KEY", read.text("SECRET_KEY"))
         return cls(
             database_url=_database(
                 read.text("DATABASE_URL", _demo(demo, "sqlite:///instance/booking.db"))
             ),
-            secret_key=_secret("SECRET_KEY", read.text("SECRET_KEY")),
+            secret_key=secret_key,
+            former_secret_keys=_former(read.text("FORMER_SECRET_KEYS", ""), secret_key),
             base_url=_base_url(read.text("BASE_URL", _demo(demo, f"http://127.0.0.1:{port}"))),
             smtp_url=_smtp(read.text("SMTP_URL", _demo(demo, "maildir:instance/mail"))),
             mail_from=_address(read.text("MAIL_FROM", _demo(demo, "appointments@clinic.example"))),
@@ -193,6 +196,14 @@ def _secret(name: str, key: str) -> str:
     if len(key) < SHORTEST_SECRET or len(set(key)) < 10:
         _refuse(name, f"must be at least {SHORTEST_SECRET} random characters")
     return key
+
+
+def _former(text: str, newest: str) -> tuple[str, ...]:
+    """Secrets of former times, the newest first."""
+    found = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if newest in found:
+        _refuse("FORMER_SECRET_KEYS", "names the secret of BOOKING_SECRET_KEY, which is not former")
+    return tuple(_secret("FORMER_SECRET_KEYS", each) for each in found)
 
 
 def _if_set(name: str, key: str) -> str | None:

@@ -100,7 +100,7 @@ def _do(session: Session, name: str, dice: Random, who: str, clock: Clock) -> No
     service, now = dice.choice(SERVICES), clock.now
     key = who.split()[0].encode().ljust(32)
     if name == "hold":
-        visitor = Visitor(key, who.split()[0], who)
+        visitor = Visitor((key,), who.split()[0], who)
         holds.hold_slot(
             session, service, _start(session, service, dice, now), None, visitor, now=now
         )

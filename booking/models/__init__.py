@@ -9,7 +9,7 @@ from booking.models.appointment import (
     Occupancy,
 )
 from booking.models.audit import AuditEntry, AuditHead
-from booking.models.base import Base
+from booking.models.base import Base, Seal, sealed_by
 from booking.models.calendars import BusyCalendar, BusyTime, CalendarKind, Feed
 from booking.models.clinic import (
     Clinic,
@@ -32,6 +32,7 @@ from booking.models.clinic import (
 )
 from booking.models.hold import Hold
 from booking.models.incoming import Matter, ReceivedMail, ReplyMailbox
+from booking.models.kept_key import KeptKey
 from booking.models.limit import RateCounter
 from booking.models.link_request import LinkRequest
 from booking.models.logo import Logo
@@ -80,6 +81,7 @@ __all__ = [
     "Hold",
     "HolidayOverride",
     "IdempotencyKey",
+    "KeptKey",
     "Kind",
     "LinkRequest",
     "Location",
@@ -102,6 +104,7 @@ __all__ = [
     "ResourceKind",
     "Role",
     "Room",
+    "Seal",
     "SentMessage",
     "ServiceReminder",
     "SpentChallenge",
@@ -113,4 +116,5 @@ __all__ = [
     "Visibility",
     "WaitlistEntry",
     "WaitlistOffer",
+    "sealed_by",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, 
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.domain.lifecycle import Partstat, Status
-from booking.models.base import Base
+from booking.models.base import Base, Seal, sealed_by
 from booking.models.clinic import HealthcareService, Practitioner, Room
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class AppointmentNote(Base):
     )
     at: Mapped[datetime]
     author: Mapped[str] = mapped_column(String(254))
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_by(Seal.HOUSE))
 
 
 class IdempotencyKey(Base):

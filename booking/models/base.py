@@ -1,10 +1,23 @@
 """What every table shares: the naming of constraints, and the types of time."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import DateTime, Dialect, Integer, MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+
+class Seal(StrEnum):
+    """By which purpose of the secret key a column is sealed."""
+
+    HOUSE = "sent-message"
+    SECOND_STEP = "second-step"
+
+
+def sealed_by(seal: Seal) -> dict[str, Seal]:
+    """The mark of a column that is sealed: what bears it is found when the secret changes."""
+    return {"seal": seal}
 
 
 class Instant(TypeDecorator[datetime]):

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.domain.timeline import Span
-from booking.models.base import Base
+from booking.models.base import Base, Seal, sealed_by
 from booking.models.clinic import Resource
 
 
@@ -52,7 +52,7 @@ class BusyCalendar(Base):
     kind: Mapped[CalendarKind] = mapped_column(String(8))
     name: Mapped[str] = mapped_column(String(100))
     """What staff call it."""
-    sealed_url: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_url: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_by(Seal.HOUSE))
     """Its address, sealed: whoever knows it reads the calendar."""
     etag: Mapped[str] = mapped_column(String(200), default="")
     last_modified: Mapped[str] = mapped_column(String(100), default="")

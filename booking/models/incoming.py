@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking.domain.lifecycle import Partstat
 from booking.models.appointment import Appointment
-from booking.models.base import Base
+from booking.models.base import Base, Seal, sealed_by
 
 
 class Matter(StrEnum):
@@ -43,7 +43,7 @@ class ReceivedMail(Base):
     appointment_id: Mapped[int | None] = mapped_column(
         ForeignKey("appointment.id", ondelete="CASCADE")
     )
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_by(Seal.HOUSE))
     """The mail as it came, cut at a limit, sealed: it may speak of health."""
 
     partstat: Mapped[Partstat | None] = mapped_column(String(16))

@@ -7,7 +7,7 @@ from flask_security.core import UserMixin
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from booking.models.base import Base
+from booking.models.base import Base, Seal, sealed_by
 
 
 class Role(StrEnum):
@@ -42,7 +42,7 @@ class User(Base, UserMixin):
     created_at: Mapped[datetime]
     joined_at: Mapped[datetime | None]
     """When they set their own password; empty while an invitation is open."""
-    app_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    app_sealed: Mapped[bytes | None] = mapped_column(LargeBinary, info=sealed_by(Seal.SECOND_STEP))
     """The secret that their authenticator app shares with us (RFC 6238), sealed."""
     app_counter: Mapped[int | None]
     """The time step of the newest code that was taken: it and older ones are not taken again."""

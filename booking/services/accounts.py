@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import uuid4
 
-from sqlalchemy import ScalarSelect, delete, exists, select
+from sqlalchemy import ScalarSelect, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from booking.models import Passkey, Practitioner, Role, StaffSession, User
@@ -229,6 +229,12 @@ def change_password(session: Session, email: str, password_hash: str) -> None:
     """Let somebody sign in with another password from now on."""
     session.scalars(select(User).where(User.email == email)).one().password = password_hash
     session.flush()
+
+
+def renew_hash(session: Session, user: int, before: str, after: str) -> None:
+    """The same password in another hash, unless it has been changed meanwhile."""
+    same = (User.id == user, User.password == before)
+    session.execute(update(User).where(*same).values(password=after))
 
 
 def digest_of(key: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.models import AuditEntry, AuditHead
+from booking.services.kept_keys import with_kept
 from booking.services.links import Keys
 
 BEGINNING = bytes(32)
@@ -68,7 +69,7 @@ def note(
         subject=subject,
         fields=" ".join(fields)[:200],
     )
-    entry.digest = _seal(entry, head.digest, keys)
+    entry.digest = _seals(entry, head.digest, keys)[0]
     head.number, head.digest = entry.number, entry.digest
     session.add(entry)
     session.flush()
@@ -77,21 +78,52 @@ def note(
 def verify(session: Session, keys: Keys) -> Iterator[Break]:
     """Go through the whole chain and say where it does not hold; nothing if it does.
 
-    After a break it goes on from what stands there, so that one wrong row is one break.
+    After a break it goes on from what stands there, so that one wrong row is one break. An entry
+    holds under the key that it was sealed with: a former one counts while its secret is in the
+    settings, and afterwards up to the entry at which it was laid down.
     """
+    keys = with_kept(session, keys)
     end = session.get_one(AuditHead, 1, populate_existing=True)
     last, seal = end.number, end.digest  # read first: the chain goes on while we walk along it
     expected, before = 1, BEGINNING
     for entry in _all(session, last):
         if entry.number != expected:
             yield Break(expected, _gap(expected, entry.number))
-        elif not compare_digest(entry.digest, _seal(entry, before, keys)):
+        elif not _holds(entry, before, keys):
             yield Break(entry.number, "was changed, or the one before it was")
         expected, before = entry.number + 1, entry.digest
     if last != expected - 1:
         yield Break(expected, f"is missing: the chain went on to {last}")
     elif not compare_digest(seal, before):
         yield Break(last, "is not the entry that the chain ended with")
+
+
+def last_of_before(session: Session, keys: Keys) -> int:
+    """The last entry that is not sealed under the newest key; 0 if all are."""
+    newest, number = Keys(keys.secret), session.get_one(AuditHead, 1, populate_existing=True).number
+    while number > 0:
+        query = select(AuditEntry).where(AuditEntry.number <= number)
+        found = session.scalars(query.order_by(AuditEntry.number.desc()).limit(BATCH)).all()
+        befores = [each.digest for each in found[1:]]
+        if found and found[-1].number == 1:
+            befores.append(BEGINNING)
+        for entry, before in zip(found, befores, strict=False):
+            if not _holds(entry, before, newest):
+                return entry.number
+        if len(befores) == len(found):
+            return 0
+        number = found[-1].number
+    return 0
+
+
+def has_entry_of(session: Session, secret: str) -> bool:
+    """Whether any entry is sealed under that secret."""
+    keys, before = Keys(secret), BEGINNING
+    for entry in _all(session, session.get_one(AuditHead, 1, populate_existing=True).number):
+        if _holds(entry, before, keys):
+            return True
+        before = entry.digest
+    return False
 
 
 def entries(session: Session, wanted: Filter) -> Sequence[AuditEntry]:
@@ -136,7 +168,12 @@ def _gap(expected: int, found: int) -> str:
     return "is missing" if found == expected + 1 else f"is missing, and all before {found}"
 
 
-def _seal(entry: AuditEntry, before: bytes, keys: Keys) -> bytes:
+def _holds(entry: AuditEntry, before: bytes, keys: Keys) -> bool:
+    return any(compare_digest(entry.digest, each) for each in _seals(entry, before, keys))
+
+
+def _seals(entry: AuditEntry, before: bytes, keys: Keys) -> tuple[bytes, ...]:
+    """What its digest may be, by the newest key first."""
     parts = (
         entry.number,
         entry.at.isoformat(),
@@ -145,4 +182,4 @@ def _seal(entry: AuditEntry, before: bytes, keys: Keys) -> bytes:
         entry.subject,
         entry.fields,
     )
-    return keys.digest("audit", before + repr(parts).encode())
+    return keys.digests("audit", before + repr(parts).encode(), entry=entry.number)

@@ -26,6 +26,7 @@ from booking.models import (
     Practitioner,
 )
 from booking.services.correspondence import staff_uid
+from booking.services.kept_keys import with_kept
 from booking.services.links import Keys
 
 EVERY = timedelta(minutes=15)
@@ -166,7 +167,7 @@ def times_ahead(session: Session, *, now: datetime) -> dict[int, int]:
 
 
 def address_in(calendar: BusyCalendar, keys: Keys) -> str | None:
-    """Its address, unsealed; None once the secret key is another."""
+    """Its address, unsealed; None once its secret is known no more."""
     try:
         return keys.seal.decrypt(calendar.sealed_url).decode()
     except InvalidToken:
@@ -218,7 +219,7 @@ def _ours(session: Session, practitioner: int, keys: Keys, *, since: datetime) -
         Appointment.practitioner_id == practitioner, Appointment.start_at >= since
     )
     found = session.execute(query).all()
-    uids = [uid for uid, _ in found]
+    uids, keys = [uid for uid, _ in found], with_kept(session, keys)
     return (*uids, *(staff_uid(reference, practitioner, keys) for _, reference in found))
 
 

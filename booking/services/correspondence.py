@@ -68,7 +68,7 @@ def facts_of(
         kept_until=telling.kept_until,
     )
     if message.kind == Kind.CONFIRM_ADDRESS and (change := message.appointment.address_change):
-        key = keys.address_token(change.nonce)
+        key = keys.address_token(change.nonce, change.digest)
         return replace(
             facts,
             patient_address=change.email,
@@ -117,10 +117,14 @@ def staff_uid(reference: str, resource: int, keys: Keys) -> str:
 
     Each has its own: two who share a mailbox do not lose it to one another, and the UID that
     proves a patient's answer stays with the patient. It is made from the reference, since that
-    stays when the patient's address is corrected.
+    stays when the patient's address is corrected; and by the oldest key, since another UID would
+    be another event.
+
+    Args:
+        keys: With those that are kept.
     """
     name = f"{reference} {resource}"
-    return str(UUID(bytes=keys.digest("staff-event", name.encode())[:16], version=4))
+    return str(UUID(bytes=keys.first_digest("staff-event", name.encode())[:16], version=4))
 
 
 def initials(name: str) -> str:

@@ -35,7 +35,7 @@ from booking.services.wishes import remember
 
 A_DAY = timedelta(days=1)
 UNREADABLE = "…"
-"""Stands for a note that was sealed under a secret key of former times."""
+"""Stands for a note that was sealed under a secret that is known no more."""
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,8 @@ def feed_by_token(session: Session, token: str) -> Feed | None:
 
 
 def token_of_feed(feed: Feed, keys: Keys) -> str | None:
-    """The token that opens it; None once the secret key is another, though it still opens it."""
-    token = keys.feed_token(feed.nonce, feed.version)
+    """The token that opens it; None once its secret is known no more, though it still opens it."""
+    token = keys.feed_token(feed.nonce, feed.version, feed.digest)
     return token if token_digest(token) == feed.digest else None
 
 

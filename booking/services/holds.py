@@ -29,7 +29,8 @@ SHARE_OF_DAY = 5
 class Visitor:
     """Who fills in a form, as keyed hashes."""
 
-    key: bytes
+    keys: tuple[bytes, ...]
+    """Of one visit, the newest first."""
     address: str
     network: str
 
@@ -50,12 +51,12 @@ def hold_slot(
         NotOffered: if the service or the practitioner cannot be booked online.
     """
     service = lock_service(session, service_slug)
-    let_go(session, visitor.key)
+    let_go(session, *visitor.keys)
     _check_caps(session, service, start, visitor, now)
     asked = asked_for(service, practitioner)
     place = choose(session, session.get_one(Clinic, 1), service, start, asked, now=now)
     hold = Hold(
-        key_digest=visitor.key,
+        key_digest=visitor.keys[0],
         service_id=service.id,
         practitioner_id=place[0],
         start_at=start,
@@ -82,16 +83,17 @@ def hold_for_offer(
     return _keep(session, service, hold, (hold.practitioner_id, room), now)
 
 
-def let_go(session: Session, key: bytes) -> None:
-    """Free what is held under a key, if anything is."""
-    lock_held(session, Hold.key_digest == key)
-    session.execute(delete(Hold).where(Hold.key_digest == key))
+def let_go(session: Session, *keys: bytes) -> None:
+    """Free what is held under any of these keys."""
+    theirs = Hold.key_digest.in_(keys)
+    lock_held(session, theirs)
+    session.execute(delete(Hold).where(theirs))
 
 
-def held_by(session: Session, key: bytes, *, now: datetime) -> int | None:
-    """The hold of a key that has not run out, by id."""
-    query = select(Hold.id).where(Hold.key_digest == key, Hold.expires_at > now)
-    return session.scalar(query)
+def held_by(session: Session, *keys: bytes, now: datetime) -> int | None:
+    """The hold that is under any of these keys and has not run out, by id."""
+    query = select(Hold.id).where(Hold.key_digest.in_(keys), Hold.expires_at > now)
+    return session.scalar(query.order_by(Hold.id.desc()).limit(1))
 
 
 def _keep(

@@ -99,7 +99,7 @@ def mail_by_id(session: Session, number: int) -> ReceivedMail:
 def opened(mail: ReceivedMail, house: House) -> Incoming:
     """What a mail says, read anew from its sealed copy.
 
-    One that was sealed under a secret key of former times is unreadable.
+    One that was sealed under a secret that is known no more is unreadable.
     """
     try:
         return understand(house.keys.seal.decrypt(mail.sealed))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Status
 from booking.models import Appointment, AppointmentEvent, Audience, Clinic, Occupancy, OwedMessage
-from booking.services import audit
+from booking.services import audit, rotation
 from booking.services.links import Keys
 from booking.services.telling import CHANGES
 
@@ -37,6 +37,7 @@ def check(session: Session, keys: Keys, *, now: datetime) -> Iterator[Finding]:
         "what is cancelled takes no time": lambda: _time_without(session),
         "every patient is owed what holds": lambda: _unowed(session, now),
         "the audit trail is whole": lambda: _trail(session, keys),
+        "all that is sealed can be opened": lambda: _closed(session, keys),
         CLOCK: lambda: clock_faults(session, now),
     }
     for what, look in looks.items():
@@ -116,6 +117,15 @@ def _trail(session: Session, keys: Keys) -> Iterator[str]:
         if number == SHOWN:
             return
         yield f"entry {fault.number} {fault.what}"
+
+
+def _closed(session: Session, keys: Keys) -> Iterator[str]:
+    for column in rotation.sealed_columns():
+        if closed := sum(each.closed for each in rotation.batches(session, column, keys)):
+            yield (
+                f"{closed} in {column.table.name} can be opened by no secret that is known: name "
+                "the former one in BOOKING_FORMER_SECRET_KEYS"
+            )
 
 
 def clock_faults(session: Session, now: datetime) -> Iterator[str]:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from booking.models import Passkey, RecoveryCode, User
 from booking.services import audit
 from booking.services.accounts import close_all
+from booking.services.kept_keys import with_kept
 from booking.services.links import REFERENCE_ALPHABET, Keys
 from booking.services.passkeys import NewPasskey
 from booking.services.people import Deed, another
@@ -152,7 +153,7 @@ def new_codes(session: Session, user: User, deed: Deed) -> list[str]:
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     codes = [_random_code() for _ in range(CODES)]
     keys = deed.house.keys
-    session.add_all(RecoveryCode(user_id=user.id, digest=_digest(user, c, keys)) for c in codes)
+    session.add_all(RecoveryCode(user_id=user.id, digest=_digests(user, c, keys)[0]) for c in codes)
     session.flush()
     _note(session, "recovery.renew", user, deed)
     return [f"{code[:4]}-{code[4:8]}-{code[8:]}" for code in codes]
@@ -163,9 +164,10 @@ def take_code(session: Session, user: User, typed: str, deed: Deed) -> Proof:
     code = re.sub(r"[\s-]", "", typed).upper()
     if SIX_DIGITS.fullmatch(code):
         return _take_digits(session, user, code, deed)
+    keys = with_kept(session, deed.house.keys)
     wanted = (
         RecoveryCode.user_id == user.id,
-        RecoveryCode.digest == _digest(user, code.translate(MISREAD), deed.house.keys),
+        RecoveryCode.digest.in_(_digests(user, code.translate(MISREAD), keys)),
     )
     done = cast(CursorResult[Any], session.execute(delete(RecoveryCode).where(*wanted)))
     if done.rowcount != 1:
@@ -231,8 +233,8 @@ def _random_code() -> str:
     return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(CODE_LENGTH))
 
 
-def _digest(user: User, code: str, keys: Keys) -> bytes:
-    return keys.digest("recovery-code", f"{user.id} {code}".encode("utf-8", "replace"))
+def _digests(user: User, code: str, keys: Keys) -> tuple[bytes, ...]:
+    return keys.digests("recovery-code", f"{user.id} {code}".encode("utf-8", "replace"))
 
 
 def _seal(user: User, secret: str, keys: Keys) -> bytes:
@@ -241,7 +243,7 @@ def _seal(user: User, secret: str, keys: Keys) -> bytes:
 
 
 def _unsealed(user: User, keys: Keys) -> str:
-    """The secret of the app; empty without one, or if the key of the installation has changed."""
+    """The secret of the app; empty without one, or if its secret is known no more."""
     if user.app_sealed is None:
         return ""
     try:

@@ -216,7 +216,7 @@ def _offer(
     session.add(offer)
     session.flush()
     hold = Hold(
-        key_digest=_key(offer, house.keys),
+        key_digest=_keys(offer, house.keys)[0],
         service_id=service.id,
         practitioner_id=who,
         start_at=slot.start,
@@ -261,19 +261,19 @@ def _expire(session: Session, entry: WaitlistEntry, keys: Keys, now: datetime) -
     for offer in entry.offers:
         if offer.outcome == Outcome.OPEN and offer.expires_at <= now:
             offer.outcome = Outcome.EXPIRED
-            let_go(session, _key(offer, keys))
+            let_go(session, *_keys(offer, keys))
 
 
 def _close_open_offer(session: Session, entry: WaitlistEntry, outcome: Outcome, keys: Keys) -> None:
     for offer in entry.offers:
         if offer.outcome == Outcome.OPEN:
             offer.outcome = outcome
-            let_go(session, _key(offer, keys))
+            let_go(session, *_keys(offer, keys))
     session.flush()
 
 
-def _key(offer: WaitlistOffer, keys: Keys) -> bytes:
-    return keys.digest("offer", str(offer.id).encode())
+def _keys(offer: WaitlistOffer, keys: Keys) -> tuple[bytes, ...]:
+    return keys.digests("offer", str(offer.id).encode())
 
 
 def _wish(entry: WaitlistEntry) -> Wish:

@@ -12,7 +12,7 @@ from booking.web import sessions
 from booking.web.forms import ButtonForm
 from booking.web.gate import signed_in_name
 from booking.web.limits import limit_sign_ins
-from booking.web.passwords import normal
+from booking.web.passwords import normal, renew_if_former
 from booking.web.people_forms import PasswordForm
 from booking.web.state import booking, now
 
@@ -34,8 +34,9 @@ def page() -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     """Take another password: 303 to the page, 422 if the form is wrong. Other sessions end."""
     form = PasswordForm(address=signed_in_name())
-    known = str(current_user.password)
     if form.validate_on_submit():
+        renew_if_former(signed_in_name(), form.present.data or "")
+        known = str(current_user.password)
         if verify_password(normal(form.present.data or ""), known):
             hashed = hash_password(form.chosen)
             with transaction() as work:

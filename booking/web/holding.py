@@ -17,7 +17,7 @@ def hold(service: str, start: datetime, practitioner: str | None) -> None:
     """Hold a slot for this browser if it can be had; whoever gets no hold can still book."""
     if "visit" not in session:  # it never opened a form: it would share a hold with its likes
         return
-    visitor = holds.Visitor(_key(), address(), network())
+    visitor = holds.Visitor(_keys(), address(), network())
     try:
         with transaction() as work:
             holds.hold_slot(work, service, start, practitioner, visitor, now=now())
@@ -33,7 +33,7 @@ def own_hold() -> int | None:
     """
     if "visit" not in session:  # it never opened a form, and shall not pay for looking
         return None
-    return holds.held_by(db.session(), _key(), now=now())
+    return holds.held_by(db.session(), *_keys(), now=now())
 
 
 def let_go(work: Session, booking_now: str | None = None) -> None:
@@ -49,9 +49,9 @@ def let_go(work: Session, booking_now: str | None = None) -> None:
     if "visit" in session:
         if booking_now is not None:
             lock_service(work, booking_now)
-        holds.let_go(work, _key())
+        holds.let_go(work, *_keys())
 
 
-def _key() -> bytes:
+def _keys() -> tuple[bytes, ...]:
     visit = str(session.get("visit", ""))
-    return booking().house.keys.digest("hold", visit.encode())
+    return booking().house.keys.digests("hold", visit.encode())

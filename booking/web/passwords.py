@@ -1,9 +1,19 @@
 """What a password may be (NIST SP 800-63B-4 §3.1.1): long, not a common one, and nothing else."""
 
+import hmac
 import re
 import unicodedata
+from base64 import b64encode
+from functools import cache
 
-from booking.services.accounts import SHORTEST_PASSWORD
+from flask_security.utils import hash_password
+from passlib.hash import argon2
+from sqlalchemy import select
+
+from booking.models import User
+from booking.models.database import db, transaction
+from booking.services.accounts import SHORTEST_PASSWORD, renew_hash
+from booking.web.state import booking
 
 LONGEST_PASSWORD = 256
 COMMON = frozenset(
@@ -28,6 +38,34 @@ REPEATED = re.compile(r"(.{1,6}?)\1+.{0,3}")
 def normal(text: str) -> str:
     """A password as it is hashed: however it was typed, it is the same (§3.1.1.2)."""
     return unicodedata.normalize("NFKC", text)
+
+
+def renew_if_former(email: str, text: str) -> None:
+    """Hash a password that was hashed under a former secret under the newest, where it is right.
+
+    Only who knows it can do that. Somebody who is not known costs as much time as who is (T-17).
+    """
+    if not booking().settings.former_secret_keys:
+        return
+    password = normal(text)
+    found = db.session.execute(select(User.id, User.password).where(User.email == email)).first()
+    number, hashed = found or (None, _nobodys())
+    was = [_is_hash_of(password, hashed, each) for each in booking().settings.former_secret_keys]
+    if number is not None and any(was):
+        renewed = hash_password(password)
+        with transaction() as work:
+            renew_hash(work, number, hashed, renewed)
+
+
+def _is_hash_of(password: str, hashed: str, secret: str) -> bool:
+    """Whether the library hashed it so under that secret: HMAC-SHA512, then argon2id."""
+    mac = hmac.digest(secret.encode(), password.encode(), "sha512")
+    return bool(argon2.verify(b64encode(mac), hashed))
+
+
+@cache
+def _nobodys() -> str:
+    return hash_password("of nobody")
 
 
 def new_password(text: str, *, about: str = "") -> str:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, abort, make_response, request, session
-from flask_security import Security, SQLAlchemyUserDatastore
+from flask_security import LoginForm, Security, SQLAlchemyUserDatastore
 from flask_wtf import CSRFProtect
 from sqlalchemy import select
 
@@ -17,7 +17,18 @@ from booking.services.accounts import SESSION_LIFE, SHORTEST_PASSWORD
 from booking.settings import Settings
 from booking.web import sessions
 from booking.web.limits import limit_sign_ins
+from booking.web.passwords import renew_if_former
 from booking.web.state import booking
+
+
+class SignInForm(LoginForm):
+    """The library's, for passwords that may have been hashed under a former secret."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Whether it lets somebody in."""
+        renew_if_former(_plain(self.email.data or "") or "", self.password.data or "")
+        return bool(super().validate(**kwargs))
+
 
 security = Security()
 csrf = CSRFProtect()
@@ -27,6 +38,9 @@ def configure(app: Flask, settings: Settings) -> None:
     """Set what decides who gets in and for how long."""
     app.config.update(
         SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.former_secret_keys),
+        # The library of the forms knows no fallbacks; itsdangerous signs with the last of several.
+        WTF_CSRF_SECRET_KEY=[*reversed(settings.former_secret_keys), settings.secret_key],
         SECURITY_PASSWORD_SALT=settings.secret_key,
         SECURITY_PASSWORD_HASH="argon2",  # noqa: S106 (the name of a scheme)
         SECURITY_PASSWORD_SCHEMES=["argon2"],
@@ -56,7 +70,7 @@ def install(app: Flask) -> None:
     csrf.init_app(app)
     # What a role may do is said in web/permissions.py: the library has no model of roles.
     datastore = SQLAlchemyUserDatastore(db, User, None)  # type: ignore[arg-type]
-    security.init_app(app, datastore, register_blueprint=True)
+    security.init_app(app, datastore, register_blueprint=True, login_form=SignInForm)
     app.jinja_env.globals["passkey_origin"] = lambda: booking().settings.passkey_origin
     view = app.view_functions["security.login"]
     app.view_functions["security.login"] = limit_sign_ins(_unprocessable_unless_in(view))

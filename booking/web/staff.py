@@ -244,7 +244,7 @@ def message(reference: str, message: int) -> ResponseReturnValue:
         abort(404)
     try:
         content = booking().house.keys.seal.decrypt(copy.sealed)
-    except InvalidToken:  # sealed under a secret key of former times
+    except InvalidToken:  # sealed under a secret that is known no more
         abort(404)
     mail = message_from_bytes(content, policy=policy.default)
     assert isinstance(mail, EmailMessage)  # noqa: S101 (what the default policy makes)

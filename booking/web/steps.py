@@ -15,7 +15,7 @@ from booking.web import passkeys, sessions
 from booking.web.forms import ButtonForm
 from booking.web.gate import signed_in_name
 from booking.web.limits import limit_codes, limit_sign_ins
-from booking.web.passwords import normal
+from booking.web.passwords import normal, renew_if_former
 from booking.web.state import booking, now
 from booking.web.step_forms import NO_ANSWER, CodeForm, ConfirmForm, PasskeyForm
 
@@ -84,6 +84,7 @@ def confirm() -> ResponseReturnValue:
     """Go on where one was stopped: 303, 422 if the password is wrong."""
     form = ConfirmForm()
     if form.validate_on_submit():
+        renew_if_former(signed_in_name(), form.password.data or "")
         known = str(current_user.password)
         if verify_password(normal(form.password.data or ""), known):
             with transaction() as work:

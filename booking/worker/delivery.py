@@ -28,6 +28,7 @@ from booking.messages.transports import (
 from booking.models import Audience, Clinic, Kind, OwedMessage
 from booking.models.database import Busy, db, transaction
 from booking.services import correspondence, outbox, telling, upkeep
+from booking.services.kept_keys import with_kept
 from booking.services.links import Keys, renew_link
 
 log = structlog.get_logger("worker")
@@ -169,6 +170,7 @@ class Worker:
                 message_id=message_id,
                 stamp=told.stamp,
             )
+        keys = with_kept(db.session(), keys)
         return partial(
             self._renderer.compose_notice,
             correspondence.notice_kind(message, told),

@@ -62,7 +62,7 @@ class WelcomeSender:
             self._renderer.compose_welcome,
             clinic_facts(clinic, self._mail_from),
             recipient=link.user.email if link.user else "",
-            url=f"{self._base_url}/join/{self._keys.account_token(link.nonce)}",
+            url=f"{self._base_url}/join/{self._keys.account_token(link.nonce, link.digest)}",
             expires_at=link.expires_at,
             message_id=f"<{link.message_id}@{domain}>",
             sent_at=now,

@@ -28,7 +28,7 @@ NINE = "2026-11-24T14:00:00Z"
 
 
 def visitor(number: int = 1, *, address: str = "", network: str = "net") -> Visitor:
-    return Visitor(f"visit {number}".encode().ljust(32), address or f"from {number}", network)
+    return Visitor((f"visit {number}".encode().ljust(32),), address or f"from {number}", network)
 
 
 def hold(start: str = "Tue 09:00", who: Visitor | None = None) -> None:
