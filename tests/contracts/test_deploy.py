@@ -1,10 +1,12 @@
 """What is ready to deploy says the same as the code, and so do the documents about it."""
 
+import ipaddress
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ from flask import Flask
 
 from booking import cli
 from booking.app import LARGEST_BODY
+from booking.services.pulse import SILENCE
 from booking.settings import Settings
 from booking.web.gate import LARGER_BODIES
 from booking.web.inbound import LARGEST_MAIL
 from tests import builders
+from tests.builders import Clock, Mailbox
+from tests.conftest import a_running_app, settings_for
 from tests.contracts.test_documents import named_in, settings_read
 from tests.integration.servers import environment
+from tests.integration.test_metrics import LABELS, TOKEN, scrape
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -33,6 +39,17 @@ TELLING = {
     *("http_referer", "http_cookie", "remote_addr", "remote_user", "binary_remote_addr"),
 }
 """Variables of nginx that hold a key or a person."""
+RULES = [
+    rule
+    for group in yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+PROMQL = {
+    *("sum", "by", "rate", "increase", "histogram_quantile", "absent", "and", "or"),
+    *("up", "job"),
+}
+"""Words of the language, and what Prometheus itself knows of each target."""
+SECONDS = {"s": 1, "m": 60, "h": 3600}
 HARDENED = {
     "NoNewPrivileges": "true",
     "ProtectSystem": "strict",
@@ -237,6 +254,93 @@ def test_nginx_replaces_what_a_client_claims() -> None:
 
 def test_nginx_leaves_the_headers_to_the_service() -> None:
     assert "add_header" not in read("nginx.conf")
+
+
+def test_nginx_shows_metrics_to_the_clinics_own_networks_alone() -> None:
+    place = re.search(r"location = /metrics \{(.*?)\n    \}", read("nginx.conf"), re.DOTALL)
+    assert place is not None
+    rules = re.findall(r"(allow|deny) (\S+);", place[1])
+
+    assert rules.pop() == ("deny", "all")
+    assert {kind for kind, _ in rules} == {"allow"}
+    assert all(ipaddress.ip_network(network).is_private for _, network in rules)
+
+
+def in_seconds(duration: str) -> int:
+    return int(duration[:-1]) * SECONDS[duration[-1]]
+
+
+@pytest.fixture
+def told(sqlite_url: str, clock: Clock, mailbox: Mailbox) -> Iterator[dict[str, set[str]]]:
+    """Every metric that `/metrics` answers with, and its labels."""
+    settings = settings_for(sqlite_url, BOOKING_METRICS_TOKEN=TOKEN)
+    for app in a_running_app(settings, clock, mailbox):
+        visitor = app.test_client()
+        visitor.get("/")
+        found: dict[str, set[str]] = {"up": {"job"}}
+        for sample in scrape(visitor):
+            name, _, labels = sample.partition("{")
+            found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+        yield found
+
+
+def test_alerts_ask_for_what_is_told_with_labels_that_it_has(told: dict[str, set[str]]) -> None:
+    for rule in RULES:
+        asked = re.findall(r"\b(booking_\w+|up)\b(?:\{([^}]*)\})?", rule["expr"])
+        assert asked, rule["alert"]
+        for name, selector in asked:
+            assert name in told, rule["alert"]
+            assert set(re.findall(r"(\w+)\s*[=!]", selector)) <= told[name], rule["alert"]
+        grouped = re.findall(r"\bby \(([^)]*)\)", rule["expr"])
+        assert {each.strip() for group in grouped for each in group.split(",")} <= {"le"}
+
+
+def test_alerts_ask_for_values_that_there_are() -> None:
+    for rule in RULES:
+        for label, value in re.findall(r'(\w+)="([^"]*)"', rule["expr"]):
+            assert label == "job" or re.fullmatch(LABELS[label], value), rule["alert"]
+
+
+def test_alerts_are_written_in_the_language_of_prometheus(told: dict[str, set[str]]) -> None:
+    for rule in RULES:
+        plain = re.sub(r'"[^"]*"|\[\d+[smh]\]', "", rule["expr"])
+        words = set(re.findall(r"[A-Za-z_]\w*", plain))
+        assert words - PROMQL - set(told) - set(LABELS) == set(), rule["alert"]
+        assert all(rule["expr"].count(a) == rule["expr"].count(b) for a, b in ("()", "{}", "[]"))
+
+
+def test_every_alert_says_what_it_is_and_leads_to_what_to_do() -> None:
+    names = [rule["alert"] for rule in RULES]
+
+    assert len(set(names)) == len(names) >= 6
+    for rule in RULES:
+        said = rule["annotations"]
+        assert said["summary"], rule["alert"]
+        assert len(said["description"]) > len(said["summary"]), rule["alert"]
+        path, _, anchor = said["runbook"].partition("#")
+        assert anchor in anchors(ROOT / path), rule["alert"]
+        assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+def test_alerts_wait_long_enough_to_be_true_and_not_too_long_to_help() -> None:
+    for rule in RULES:
+        assert 60 <= in_seconds(rule["for"]) <= 1800, rule["alert"]
+        for window in re.findall(r"\[(\w+)\]", rule["expr"]):
+            # Of a few scrapes at least, which Prometheus makes once a minute where nobody says.
+            assert 300 <= in_seconds(window) <= 3600, rule["alert"]
+
+
+def test_the_worker_is_called_silent_when_the_service_calls_it_so() -> None:
+    (silent,) = (rule["expr"] for rule in RULES if rule["alert"] == "BookingWorkerSilent")
+
+    assert float(silent.rpartition(">")[2]) == SILENCE.total_seconds()
+
+
+def test_everything_that_is_watched_has_an_alert(told: dict[str, set[str]]) -> None:
+    asked = " ".join(rule["expr"] for rule in RULES)
+    gauges = {name for name in told if not name.startswith("booking_http")}
+
+    assert {name for name in gauges if name not in asked} == {"booking_outbox_unsent"}
 
 
 def test_everything_that_is_copied_into_the_image_is_there_and_not_ignored() -> None:

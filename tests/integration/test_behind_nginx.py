@@ -24,6 +24,7 @@ pytestmark = [linux_only, pytest.mark.xdist_group("nginx")]
 
 KIB = 1024
 THREADS = 2
+TOKEN = "a-token-that-only-the-watcher-of-metrics-knows"
 KEY = "a-key-that-opens-something"
 WHO = ("127.0.0.1", "127.0.0.5", "203.0.113.9")
 """The proxy, who asks, and whom they claim to be."""
@@ -49,6 +50,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 BOOKING_BASE_URL=f"https://localhost:{secure}",
                 BOOKING_PROXIES=1,
                 BOOKING_RATE_LIMITS="on",
+                BOOKING_METRICS_TOKEN=TOKEN,
                 BOOKING_WEB_WORKERS=1,
                 BOOKING_WEB_THREADS=THREADS,
             )
@@ -137,6 +139,33 @@ def test_slow_senders_hold_no_thread(house: House) -> None:
 
         assert answer.status == 200
         assert all(waits(line) for line in slow)  # it did not have to be sent away first
+
+
+def test_metrics_are_for_this_machine_and_only_with_the_token(house: House) -> None:
+    ask, bearer = house.proxy.ask, f"Bearer {TOKEN}"
+
+    told, body = ask("GET", "/metrics", Authorization=bearer)
+    without, _ = ask("GET", "/metrics")
+    elsewhere, _ = ask("GET", "/metrics", address="127.0.0.9", Authorization=bearer)
+
+    assert (told.status, without.status, elsewhere.status) == (200, 401, 403)
+    assert b"booking_schema_current 1" in body
+    assert elsewhere.headers["X-Request-Id"] is None  # it ended at the proxy
+
+
+def test_who_claims_to_be_near_reads_no_metrics(house: House) -> None:
+    for path in ("/metrics", "/metrics?x=1", "//metrics", "/x/../metrics", "/%6detrics"):
+        answer, body = house.proxy.ask(
+            "GET",
+            path,
+            address="127.0.0.9",
+            Authorization=f"Bearer {TOKEN}",
+            X_Forwarded_For="127.0.0.1",
+            X_Real_IP="10.0.0.1",
+            Forwarded="for=127.0.0.1",
+        )
+        assert answer.status == 403, path
+        assert b"booking_" not in body
 
 
 def waits(line: ssl.SSLSocket) -> bool:
