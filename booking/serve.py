@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -103,14 +103,19 @@ def seed_demo(app: Flask) -> bool:
 def newer_schema() -> str | None:
     """What is wrong, in a sentence, if a newer release has migrated the database."""
     with db.engine.connect() as connection:
-        found = schema.unknown(schema.revisions_of(connection))
+        found = schema.newer(connection)
     db.engine.dispose()  # no connection may be shared with the children
-    if not found:
+    return found
+
+
+def newer_schema_of(app: Flask) -> str | None:
+    """The same for who serves without us; a database that is not there yet, or away, is none."""
+    path = app.extensions["booking"].settings.sqlite_path
+    if path is not None and not path.is_file():  # asking would make it
         return None
-    return (
-        f"The database has the schema {found}, which this release does not know "
-        f"(its newest is {schema.newest()}): run the newer release that made it."
-    )
+    with app.app_context(), suppress(SQLAlchemyError):
+        return newer_schema()
+    return None
 
 
 class Family:

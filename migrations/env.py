@@ -4,7 +4,10 @@ import time
 from typing import Any, Literal
 
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app
+
+from booking.models import schema
 
 PATIENCE = 30.0
 """Seconds to wait for another server that migrates the same SQLite file."""
@@ -31,6 +34,9 @@ def run() -> None:
             # The pragma is silently ignored once a transaction has begun.
             driver.execute("PRAGMA foreign_keys=OFF")
             connection = connection.execution_options(deadline=time.monotonic() + PATIENCE)
+        if fault := schema.newer(connection):
+            raise CommandError(fault)
+        connection.rollback()  # asking began a transaction, which is not the one to migrate in
         context.configure(
             connection=connection,
             target_metadata=database.metadata,

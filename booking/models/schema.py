@@ -26,6 +26,17 @@ def unknown(revisions: Iterable[str]) -> str:
     return ", ".join(sorted(frozenset(revisions) - _known()))
 
 
+def newer(connection: Connection) -> str | None:
+    """What is wrong, in a sentence, if a newer release has migrated the database."""
+    found = unknown(revisions_of(connection))
+    if not found:
+        return None
+    return (
+        f"The database has the schema {found}, which this release does not know "
+        f"(its newest is {newest()}): run the newer release that made it."
+    )
+
+
 @cache
 def _known() -> frozenset[str]:
     return frozenset(each.revision for each in _scripts().walk_revisions())

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,12 +136,19 @@ def test_a_postgresql_that_is_not_there_is_named() -> None:
     assert "secret-word" not in said
 
 
-@pytest.mark.parametrize("command", ["serve", "worker"])
-def test_a_database_of_a_newer_release_is_refused(database_url: str, command: str) -> None:
+GUNICORN = (sys.executable, "-m", "gunicorn", "--no-control-socket")
+
+
+def let_a_newer_release_migrate(database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "db upgrade"])
+def test_a_database_of_a_newer_release_is_refused(database_url: str, command: str) -> None:
+    let_a_newer_release_migrate(database_url)
 
     said = what_it_says(database_url, command=command)
 
@@ -148,8 +156,38 @@ def test_a_database_of_a_newer_release_is_refused(database_url: str, command: st
     assert "run the newer release" in said
 
 
+def test_gunicorn_alone_refuses_a_database_of_a_newer_release_as_well(database_url: str) -> None:
+    let_a_newer_release_migrate(database_url)
+
+    begun = subprocess.run(
+        (*GUNICORN, "--bind", f"127.0.0.1:{free_port()}", "wsgi:app"),
+        cwd=ROOT,
+        env=environment(database_url),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert begun.returncode != 0
+    assert begun.stderr.count("The database has the schema 9999, which this release") == 1
+    assert "Traceback" not in begun.stderr
+
+
+def test_an_app_that_finds_no_database_makes_none_by_looking(tmp_path: Path) -> None:
+    subprocess.run(
+        (sys.executable, "-c", "import wsgi"),
+        cwd=ROOT,
+        env=environment(f"sqlite:///{tmp_path}/booking.db"),
+        check=True,
+    )
+
+    assert list(tmp_path.iterdir()) == []
+
+
 WRONG = [
     ("BOOKING_SECRET_KEY", "short"),
+    ("BOOKING_FORMER_SECRET_KEYS", "short"),
     ("BOOKING_PORT", "eighty"),
     ("BOOKING_BIND", "0.0.0.0"),
     ("BOOKING_BASE_URL", "http://clinic.example"),
@@ -189,7 +227,7 @@ def test_a_wrong_setting_is_told_without_a_traceback(tmp_path: Path) -> None:
 def what_it_says(database_url: str, *, command: str = "serve", **settings: object) -> str:
     """The one sentence with which it refuses to begin."""
     refused = subprocess.run(
-        (*COMMAND[:-1], command),
+        (*COMMAND[:-1], *command.split()),
         cwd=ROOT,
         env=environment(database_url, **{"BOOKING_PORT": free_port()} | settings),
         capture_output=True,
