@@ -38,7 +38,7 @@ from tests.builders import HOUSE, NOW, an_appointment, at, the_service
 from tests.integration.history import more_practitioners
 
 SERVICES = ("visit", "video", "call")
-VISITOR = holds.Visitor(b"v" * 32, "address", "network")
+VISITOR = holds.Visitor((b"v" * 32,), "address", "network")
 
 Change = Callable[[Session], None]
 
@@ -68,7 +68,7 @@ def hold(session: Session) -> None:
 
 def let_go(session: Session) -> None:
     hold(session)
-    holds.let_go(session, VISITOR.key)
+    holds.let_go(session, *VISITOR.keys)
 
 
 def close_clinic(session: Session) -> None:
