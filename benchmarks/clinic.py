@@ -59,6 +59,15 @@ def a_measured_app(
 
 
 @contextmanager
+def a_served_clinic(database: str, *, past: int = 20_000, colleagues: int = 0) -> Iterator[str]:
+    """The address of a database with a clinic in it, for processes that serve it."""
+    with a_measured_app(past, database=database, colleagues=colleagues) as app:
+        db.session.remove()
+        url: str = app.config["SQLALCHEMY_DATABASE_URI"]
+        yield url
+
+
+@contextmanager
 def an_empty_database(kind: str) -> Iterator[str]:
     """A file, or a database on a server of its own."""
     if kind == "sqlite":
