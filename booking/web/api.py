@@ -6,12 +6,12 @@ It uses no cookie, so no other site can act through a visitor's browser; and it 
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, json, jsonify, request
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
@@ -19,8 +19,7 @@ from booking.domain.openings import local_day
 from booking.domain.refusals import NotOffered, SlotTaken
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
-from booking.messages.languages import ENGLISH
-from booking.models import Appointment, HealthcareService, Mode, Visibility
+from booking.models import Appointment, HealthcareService, Mode, Resource, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import (
     appointment_by_token,
@@ -31,7 +30,24 @@ from booking.services.appointments import (
 from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
-from booking.web.errors import note_guard, problem
+from booking.web.contract import (
+    NUL,
+    Answer,
+    AppointmentAnswer,
+    Body,
+    BookingBody,
+    CancelBody,
+    InvalidProblem,
+    LinksAnswer,
+    PractitionerAnswer,
+    RescheduleBody,
+    ServiceAnswer,
+    ServicesAnswer,
+    SlotAnswer,
+    SlotsAnswer,
+    TakenProblem,
+)
+from booking.web.errors import note_guard, title_of, told
 from booking.web.limits import limit_bookings
 from booking.web.state import booking, clinic, now
 from booking.web.times import alternatives, practitioner_ids
@@ -41,52 +57,7 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 MOST_DAYS = 62
 LONGEST_KEY = 200
 
-NUL = "\0"
-"""PostgreSQL stores no text with it, and refuses to look for any."""
-
-Text = Annotated[str, Field(max_length=2000, pattern=f"^[^{NUL}]*$")]
-
-
-class Body(BaseModel):
-    """A request body: exact types, what it does not name is left aside."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
 Model = TypeVar("Model", bound=Body)
-
-
-class PatientBody(Body):
-    """Who is to be met."""
-
-    name: Text
-    email: Text
-    phone: Text | None = None
-    timezone: Text | None = None
-    may_leave_message: bool = False
-    language: Text = ENGLISH
-
-
-class BookingBody(Body):
-    """`POST /appointments`."""
-
-    service: Text
-    start: Text
-    practitioner: Text | None = None
-    patient: PatientBody
-    email_consent: bool
-
-
-class RescheduleBody(Body):
-    """`POST /appointments/<token>/reschedule`."""
-
-    start: Text
-
-
-class CancelBody(Body):
-    """`POST /appointments/<token>/cancel`."""
-
-    reason: Text = ""
 
 
 class Invalid(Exception):
@@ -100,7 +71,8 @@ class Invalid(Exception):
 @bp.errorhandler(Invalid)
 def invalid(error: Invalid) -> Response:
     """422 with a sentence for each field."""
-    return problem(422, "invalid", "Some values are missing or wrong.", errors=error.errors)
+    title = "Some values are missing or wrong."
+    return told(InvalidProblem(status=422, code="invalid", title=title, errors=error.errors))
 
 
 @bp.get("/services")
@@ -110,7 +82,7 @@ def services() -> ResponseReturnValue:
     language = _check("lang", fields.language, asked) if asked is not None else ""
     query = select(HealthcareService).where(HealthcareService.visibility == Visibility.PUBLIC)
     found = db.session.scalars(query.order_by(HealthcareService.position, HealthcareService.id))
-    return jsonify(services=[_service_json(each, language) for each in found])
+    return _json(ServicesAnswer(services=[_service_answer(each, language) for each in found]))
 
 
 @bp.get("/slots")
@@ -151,13 +123,9 @@ def slots() -> ResponseReturnValue:
 
 
 def _slots_json(slots: Sequence[Slot], service: HealthcareService, zone: ZoneInfo) -> str:
-    return json.dumps(
-        {
-            "service": service.slug,
-            "timezone": zone.key,
-            "slots": _slot_list(slots, service),
-        }
-    )
+    return SlotsAnswer(
+        service=service.slug, timezone=zone.key, slots=_slot_answers(slots, service)
+    ).model_dump_json()
 
 
 @bp.post("/appointments")
@@ -170,16 +138,16 @@ def book() -> ResponseReturnValue:
     try:
         with transaction() as session:
             made = book_appointment(session, service.slug, wish, booking().house, now=now())
-            answer = _appointment_json(made)
+            answer = _appointment_answer(made)
     except SlotTaken as refusal:
         return _taken(refusal, service, body.practitioner, wish.start)
-    return jsonify(answer), 201, {"Location": answer["links"]["self"]}
+    return _json(answer), 201, {"Location": answer.links.self}
 
 
 @bp.get("/appointments/<token>")
 def appointment(token: str) -> ResponseReturnValue:
     """The appointment that a token opens."""
-    return jsonify(_appointment_json(appointment_by_token(db.session(), token)))
+    return _json(_appointment_answer(appointment_by_token(db.session(), token)))
 
 
 @bp.post("/appointments/<token>/reschedule")
@@ -192,7 +160,7 @@ def reschedule(token: str) -> ResponseReturnValue:
         with transaction() as session:
             found = appointment_by_token(session, token)
             reschedule_appointment(session, found, start, booking().house, now=now())
-            return jsonify(_appointment_json(found))
+            return _json(_appointment_answer(found))
     except SlotTaken as refusal:
         found = appointment_by_token(db.session(), token)
         return _taken(refusal, found.service, None, start)
@@ -210,7 +178,7 @@ def cancel(token: str) -> ResponseReturnValue:
     with transaction() as session:
         found = appointment_by_token(session, token)
         cancel_appointment(session, found, booking().house, now=now(), reason=reason)
-        return jsonify(_appointment_json(found))
+        return _json(_appointment_answer(found))
 
 
 def _read(model: type[Model], *, optional: bool = False) -> Model:
@@ -330,46 +298,60 @@ def _taken(
 ) -> Response:
     note_guard(refusal)
     near = alternatives(service, practitioner, start)
-    return problem(409, refusal.code, alternatives=_slot_list(near, service))
+    return told(
+        TakenProblem(
+            status=409,
+            code=refusal.code,
+            title=title_of(409, refusal.code),
+            alternatives=_slot_answers(near, service),
+        )
+    )
 
 
-def _service_json(service: HealthcareService, language: str) -> dict[str, Any]:
-    return {
-        "slug": service.slug,
-        "name": service.text("name", language),
-        "duration_minutes": service.duration // timedelta(minutes=1),
-        "mode": service.mode,
-        "practitioners": [{"slug": each.slug, "name": each.name} for each in service.practitioners],
-    }
+def _json(answer: Answer) -> Response:
+    return Response(answer.model_dump_json(), content_type="application/json")
 
 
-def _slot_list(slots: Iterable[Slot], service: HealthcareService) -> list[dict[str, Any]]:
+def _service_answer(service: HealthcareService, language: str) -> ServiceAnswer:
+    return ServiceAnswer(
+        slug=service.slug,
+        name=service.text("name", language),
+        duration_minutes=service.duration // timedelta(minutes=1),
+        mode=service.mode,
+        practitioners=[_practitioner_answer(each) for each in service.practitioners],
+    )
+
+
+def _practitioner_answer(practitioner: Resource) -> PractitionerAnswer:
+    return PractitionerAnswer(slug=practitioner.slug, name=practitioner.name)
+
+
+def _slot_answers(slots: Sequence[Slot], service: HealthcareService) -> list[SlotAnswer]:
     slugs = {each.id: each.slug for each in service.practitioners}
     return [
-        {
-            "start": fields.utc_text(slot.start),
-            "end": fields.utc_text(slot.end),
-            "practitioners": [slugs[each] for each in slot.practitioners],
-        }
+        SlotAnswer(
+            start=fields.utc_text(slot.start),
+            end=fields.utc_text(slot.end),
+            practitioners=[slugs[each] for each in slot.practitioners],
+        )
         for slot in slots
     ]
 
 
-def _appointment_json(appointment: Appointment) -> dict[str, Any]:
+def _appointment_answer(appointment: Appointment) -> AppointmentAnswer:
     token = token_of(appointment, booking().house.keys)
     base = booking().settings.base_url
-    practitioner = appointment.practitioner
-    return {
-        "token": token,
-        "status": appointment.status,
-        "service": appointment.service.slug,
-        "start": fields.utc_text(appointment.start_at),
-        "end": fields.utc_text(appointment.end_at),
-        "sequence": appointment.sequence,
-        "practitioner": {"slug": practitioner.slug, "name": practitioner.name},
-        "links": {
-            "self": f"{base}/api/v1/appointments/{token}",
-            "manage": f"{base}/appointments/{token}",
-            "invite": f"{base}/appointments/{token}/invite.ics",
-        },
-    }
+    return AppointmentAnswer(
+        token=token,
+        status=appointment.status,
+        service=appointment.service.slug,
+        start=fields.utc_text(appointment.start_at),
+        end=fields.utc_text(appointment.end_at),
+        sequence=appointment.sequence,
+        practitioner=_practitioner_answer(appointment.practitioner),
+        links=LinksAnswer(
+            self=f"{base}/api/v1/appointments/{token}",
+            manage=f"{base}/appointments/{token}",
+            invite=f"{base}/appointments/{token}/invite.ics",
+        ),
+    )

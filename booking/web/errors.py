@@ -4,7 +4,7 @@ import time
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -24,6 +24,7 @@ from booking.domain.refusals import (
 )
 from booking.models.database import Busy, db, is_busy
 from booking.web import languages
+from booking.web.contract import Problem
 from booking.web.limits import limiter
 from booking.web.state import NoClinic, clinic
 
@@ -55,13 +56,20 @@ RETRY_AFTER = 2
 """Seconds until a busy database is worth another try."""
 
 
-def problem(status: int, code: str, title: str | None = None, **more: object) -> Response:
-    """An RFC 9457 answer; `code` stays the same for programs, `title` is for people."""
-    body = {"type": "about:blank", "status": status, "code": code}
-    body["title"] = title or TITLES.get(code) or HTTPStatus(status).phrase
-    response = jsonify(body | more)
-    response.status_code, response.content_type = status, "application/problem+json"
-    return response
+def problem(status: int, code: str) -> Response:
+    """An RFC 9457 answer; `code` stays the same for programs, the title is for people."""
+    return told(Problem(status=status, code=code, title=title_of(status, code)))
+
+
+def told(problem: Problem) -> Response:
+    """The answer that carries a problem."""
+    body, kind = problem.model_dump_json(), "application/problem+json"
+    return Response(body, problem.status, content_type=kind)
+
+
+def title_of(status: int, code: str) -> str:
+    """What a code means, for people."""
+    return TITLES.get(code) or HTTPStatus(status).phrase
 
 
 def install(app: Flask) -> None:

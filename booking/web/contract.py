@@ -1,0 +1,194 @@
+"""What the API reads and what it answers, as models.
+
+A body is checked by its model, an answer is made from one, and the document of the API
+(`openapi.py`) is made from both: so what it says and what is done cannot drift apart.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from booking.domain.lifecycle import Status
+from booking.messages.languages import ENGLISH, LANGUAGES
+from booking.models import Mode
+
+NUL = "\0"
+"""PostgreSQL stores no text with it, and refuses to look for any."""
+
+Text = Annotated[str, Field(max_length=2000, pattern=f"^[^{NUL}]*$")]
+Instant = Annotated[
+    str,
+    Field(
+        json_schema_extra={"format": "date-time"},
+        description="RFC 3339, in UTC.",
+        examples=["2026-11-24T14:00:00Z"],
+    ),
+]
+
+
+class Body(BaseModel):
+    """A request body: exact types, what it does not name is left aside."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class PatientBody(Body):
+    """Who is to be met."""
+
+    name: Text = Field(description="As its owner writes it.", examples=["Sam Rivers"])
+    email: Text = Field(
+        description="One plain address; the invitation goes there.",
+        examples=["sam@mail.example"],
+    )
+    phone: Text | None = Field(
+        None,
+        description="As people type it; needed when the service's mode is `phone`.",
+        examples=["(212) 555-0123"],
+    )
+    timezone: Text | None = Field(
+        None,
+        description="IANA name of the zone in which times are told; without it the clinic's.",
+        examples=["America/New_York"],
+    )
+    may_leave_message: bool = Field(
+        False, description="Whether a message may be left at the number."
+    )
+    language: Text = Field(
+        ENGLISH,
+        description="In which language the patient is written to.",
+        json_schema_extra={"enum": [*LANGUAGES]},
+    )
+
+
+class BookingBody(Body):
+    """What is to be booked, and for whom."""
+
+    service: Text = Field(description="Slug of the service.", examples=["first-consultation"])
+    start: Text = Field(
+        description="Start of a free slot: RFC 3339, with any offset.",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-11-24T14:00:00Z"],
+    )
+    practitioner: Text | None = Field(
+        None,
+        description="Slug of a practitioner; without it whoever is free and has fewest"
+        " appointments that day is chosen.",
+        examples=["maya-ellison"],
+    )
+    patient: PatientBody
+    email_consent: bool = Field(
+        description="The patient agrees to be told by email: nothing is booked without.",
+        json_schema_extra={"const": True},
+    )
+
+
+class RescheduleBody(Body):
+    """Where an appointment is to be moved."""
+
+    start: Text = Field(
+        description="Start of a free slot: RFC 3339, with any offset.",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-11-24T15:00:00Z"],
+    )
+
+
+class CancelBody(Body):
+    """Why an appointment is cancelled; the clinic reads it, nobody is mailed it."""
+
+    reason: Text = Field("", description="At most 500 characters.", examples=["I am away."])
+
+
+class Answer(BaseModel):
+    """Something that is told."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PractitionerAnswer(Answer):
+    """Who sees patients."""
+
+    slug: str = Field(description="Names the practitioner in requests.", examples=["maya-ellison"])
+    name: str = Field(examples=["Dr. Maya Ellison"])
+
+
+class ServiceAnswer(Answer):
+    """What can be booked."""
+
+    slug: str = Field(description="Names the service in requests.", examples=["first-consultation"])
+    name: str = Field(examples=["First consultation"])
+    duration_minutes: int = Field(examples=[45])
+    mode: Mode = Field(description="How patient and practitioner meet.")
+    practitioners: list[PractitionerAnswer] = Field(description="Who offers it.")
+
+
+class ServicesAnswer(Answer):
+    """Everything that anybody can book."""
+
+    services: list[ServiceAnswer]
+
+
+class SlotAnswer(Answer):
+    """A time on offer."""
+
+    start: Instant
+    end: Instant
+    practitioners: list[str] = Field(
+        description="Slugs of those who are free then.", examples=[["maya-ellison"]]
+    )
+
+
+class SlotsAnswer(Answer):
+    """The free slots of one service."""
+
+    service: str = Field(description="Slug of the service.", examples=["first-consultation"])
+    timezone: str = Field(
+        description="IANA name of the zone whose days were asked for.",
+        examples=["America/New_York"],
+    )
+    slots: list[SlotAnswer] = Field(description="In order of time.")
+
+
+class LinksAnswer(Answer):
+    """Where to go on; whoever has one of these addresses has the appointment."""
+
+    self: str = Field(description="The appointment, in this API.")
+    manage: str = Field(description="The patient's own page.")
+    invite: str = Field(description="The calendar file (iCalendar).")
+
+
+class AppointmentAnswer(Answer):
+    """An appointment, without a word about the patient."""
+
+    token: str = Field(description="Opens the appointment to whoever has it: keep it secret.")
+    status: Status
+    service: str = Field(description="Slug of the service.", examples=["first-consultation"])
+    start: Instant
+    end: Instant
+    sequence: int = Field(
+        ge=0, description="iCalendar SEQUENCE: rises with every change the patient is told of."
+    )
+    practitioner: PractitionerAnswer
+    links: LinksAnswer
+
+
+class Problem(Answer):
+    """What went wrong (RFC 9457)."""
+
+    type: Literal["about:blank"] = "about:blank"
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="For programs: stays the same.")
+    title: str = Field(description="For people.")
+
+
+class InvalidProblem(Problem):
+    """What is missing or wrong, field by field."""
+
+    errors: dict[str, list[str]] = Field(
+        description="Sentences by the name of the field or parameter."
+    )
+
+
+class TakenProblem(Problem):
+    """The time is gone; there are others."""
+
+    alternatives: list[SlotAnswer] = Field(description="The nearest free slots, at most six.")
