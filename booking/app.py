@@ -49,6 +49,7 @@ from booking.web import (
     picker,
     places,
     public,
+    reference,
     retention,
     rooms,
     schedule,
@@ -70,7 +71,7 @@ LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
     *(public, patient, contact, erasure, earlier, lost),
-    *(api, inbound, join, feeds, embedding, styleguide),
+    *(api, reference, inbound, join, feeds, embedding, styleguide),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(services, rooms, places, clinic_numbers, look),
     *(audit, retention, people, account, passkeys, steps, second, numbers),

@@ -49,13 +49,11 @@ from booking.web.contract import (
 )
 from booking.web.errors import note_guard, title_of, told
 from booking.web.limits import limit_bookings
+from booking.web.operations import LONGEST_KEY, MOST_DAYS
 from booking.web.state import booking, clinic, now
 from booking.web.times import alternatives, practitioner_ids
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
-
-MOST_DAYS = 62
-LONGEST_KEY = 200
 
 Model = TypeVar("Model", bound=Body)
 
@@ -71,7 +69,7 @@ class Invalid(Exception):
 @bp.errorhandler(Invalid)
 def invalid(error: Invalid) -> Response:
     """422 with a sentence for each field."""
-    title = "Some values are missing or wrong."
+    title = title_of(422, "invalid")
     return told(InvalidProblem(status=422, code="invalid", title=title, errors=error.errors))
 
 

@@ -50,8 +50,11 @@ TITLES = {
     "too_late": "It is too late to change this appointment online.",
     "not_offered": "No such service or practitioner can be booked online.",
     "not_found": "There is nothing here.",
+    "invalid": "Some values are missing or wrong.",
     "bad_signature": "The signature is missing, wrong or too old.",
 }
+CODES = {413: "request_entity_too_large"}
+"""Codes that newer Pythons would make otherwise: they call this status by another name."""
 RETRY_AFTER = 2
 """Seconds until a busy database is worth another try."""
 
@@ -102,7 +105,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):  # under a name that is not ours no page can be linked
         return Response("Bad Request\n", 400, content_type="text/plain; charset=utf-8")
     status = error.code or 500
-    answer = _answer(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
+    answer = _answer(status, CODES.get(status) or _code_of(HTTPStatus(status)))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
@@ -110,6 +113,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         rest = limiter.current_limit.reset_at - time.time()
         answer.headers["Retry-After"] = str(max(1, int(rest)))  # it is rounded up
     return answer
+
+
+def _code_of(status: HTTPStatus) -> str:
+    return status.phrase.lower().replace(" ", "_")
 
 
 def _csrf(_error: CSRFError) -> ResponseReturnValue:

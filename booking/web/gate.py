@@ -63,6 +63,8 @@ PUBLIC = frozenset(
         "styleguide.page",
         "lost.ask",
         "lost.form",
+        "reference.openapi",
+        "reference.page",
         "ops.healthz",
         "ops.metrics",
         "ops.readyz",
@@ -96,6 +98,7 @@ POLICY = (
 )
 KEPT = {
     "api.slots": "private, max-age=0, must-revalidate",
+    "reference.openapi": "public, max-age=0, must-revalidate",
     "embedding.script": "public, max-age=3600",
     "static": "public, max-age=31536000, immutable",
     "look.colours": "public, max-age=31536000, immutable",

@@ -332,6 +332,7 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff clinic": "/staff/schedule/clinic/",
         "staff erase": f"/staff/appointments/{cancelled.reference}/erase",
         "styleguide": "/styleguide",
+        "api": "/api/",
         "staff look": "/staff/schedule/look/",
         "staff data": "/staff/schedule/data/",
         "staff texts": "/staff/schedule/texts/",

@@ -50,6 +50,8 @@ PUBLIC = {
     "join.join",
     "lost.ask",
     "lost.form",
+    "reference.openapi",
+    "reference.page",
     "earlier.decline",
     "earlier.form",
     "earlier.join",

@@ -1,0 +1,165 @@
+"""The document of the API is valid, whole, and true of every answer that the API gives."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from booking.domain.refusals import UnknownMail
+from booking.models.database import transaction
+from booking.services.links import token_of
+from booking.web import openapi
+from booking.web.errors import STATUS_OF
+from booking.web.operations import OPERATIONS, PROBLEMS
+from tests.builders import HOUSE, an_appointment
+
+TRUE = [
+    not_a_server_error,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+"""What holds of every answer. That every well-formed body is accepted does not: whether a zone, an
+address or a number is one, no schema can say."""
+FEW = settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[*HealthCheck],
+)
+VERBS = {"GET", "POST"}
+NEVER_MALFORMED = {"readAppointment", "readDescription"}
+"""They take any text, as a key that may open nothing."""
+SWITCHED_OFF = {"handOverMail"}
+"""Without a setting there is no such address."""
+
+
+@dataclass
+class Somewhere:
+    """What is really there, so that requests get beyond the first refusal."""
+
+    token: str
+
+    def instead(self, case: Case) -> None:
+        """Let a request that was made up mean a service, a time and an appointment of ours."""
+        if "token" in case.path_parameters:
+            case.path_parameters["token"] = self.token
+        if case.path == "/slots" and isinstance(case.query, dict):
+            case.query |= {"service": "visit", "from": "2026-11-24", "to": "2026-11-25"}
+        if isinstance(case.body, dict) and "start" in case.body:
+            case.body["start"] = "2026-11-25T15:00:00Z"
+        if isinstance(case.body, dict) and "service" in case.body:
+            case.body |= {"service": "visit", "practitioner": None, "email_consent": True}
+            if isinstance(case.body.get("patient"), dict):
+                case.body["patient"] |= {"name": "Sam Rivers", "email": "sam@mail.example"}
+                case.body["patient"] |= {"timezone": None, "phone": None}
+
+
+@pytest.fixture
+def somewhere(app: Flask) -> Somewhere:  # noqa: ARG001 (it holds the clinic)
+    """A clinic with an appointment."""
+    with transaction() as session:
+        made = an_appointment(session, "Tue 09:00")
+        session.flush()
+        return Somewhere(token_of(made, HOUSE.keys))
+
+
+def test_the_document_is_openapi() -> None:
+    validate(openapi.document())
+
+
+def test_every_address_of_the_api_is_described(sqlite_app: Flask) -> None:
+    served = {
+        (verb, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        for rule in sqlite_app.url_map.iter_rules()
+        if rule.rule.startswith(f"{openapi.PREFIX}/")
+        for verb in VERBS & (rule.methods or set())
+    }
+
+    described = {
+        (verb.upper(), f"{openapi.PREFIX}{path}")
+        for path, verbs in openapi.document()["paths"].items()
+        for verb in verbs
+    }
+    assert described == served
+
+
+def test_every_refusal_has_the_status_that_is_described() -> None:
+    refusals = {each.code: status for each, status in STATUS_OF.items() if each != UnknownMail}
+
+    assert refusals == {code: PROBLEMS[code].status for code in refusals}
+
+
+def test_every_problem_is_one_that_some_address_answers_with() -> None:
+    assert set(PROBLEMS) == {code for each in OPERATIONS for code in each.problems}
+
+
+def test_every_example_is_as_it_is_described() -> None:
+    document = openapi.document()
+    parts = [
+        part
+        for verbs in document["paths"].values()
+        for operation in verbs.values()
+        for told in (operation.get("requestBody", {}), *operation["responses"].values())
+        for part in told.get("content", {}).values()
+    ]
+
+    for part in parts:
+        schema = part["schema"] | {"components": document["components"]}
+        for example in part.get("examples", {}).values():
+            Draft202012Validator(schema).validate(example["value"])
+
+
+def test_the_document_is_served_and_kept(client: FlaskClient) -> None:
+    first = client.get("/api/v1/openapi.json")
+
+    again = client.get("/api/v1/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert json.loads(first.data) == openapi.document()
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("name", [each.name for each in OPERATIONS])
+def test_every_answer_is_one_that_is_described(app: Flask, somewhere: Somewhere, name: str) -> None:
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    operation = schema.find_operation_by_id(name)
+    met = set()
+
+    def ask(case: Case, checks: list[Any]) -> None:
+        met.add(case.call_and_validate(checks=checks).status_code)
+
+    @FEW
+    @given(operation.as_strategy(GenerationMode.POSITIVE))
+    def well_formed(case: Case) -> None:
+        ask(case, TRUE)
+        somewhere.instead(case)
+        ask(case, TRUE)
+
+    @FEW
+    @given(operation.as_strategy(GenerationMode.NEGATIVE))
+    def malformed(case: Case) -> None:
+        ask(case, [*TRUE, negative_data_rejection])
+
+    well_formed()
+    if name not in NEVER_MALFORMED:
+        malformed()
+    assert name in SWITCHED_OFF or met & {200, 201}, met
