@@ -33,6 +33,7 @@ from booking.web import (
     erasure,
     errors,
     feeds,
+    fhir,
     filters,
     gate,
     inbound,
@@ -71,7 +72,7 @@ LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
 BLUEPRINTS = (
     *(public, patient, contact, erasure, earlier, lost),
-    *(api, reference, inbound, join, feeds, embedding, styleguide),
+    *(api, reference, inbound, join, feeds, fhir, embedding, styleguide),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(services, rooms, places, clinic_numbers, look),
     *(audit, retention, people, account, passkeys, steps, second, numbers),

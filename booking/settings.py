@@ -52,6 +52,7 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     calendar_hosts: tuple[str, ...] = ()
     embed_origins: tuple[str, ...] = ()
+    publish_slots: bool = False
     two_steps: bool = True
     demo: bool = False
 
@@ -97,6 +98,7 @@ class Settings:
             metrics_token=_if_set("METRICS_TOKEN", read.text("METRICS_TOKEN", "")),
             calendar_hosts=_hosts(read.text("CALENDAR_HOSTS", "")),
             embed_origins=_origins(read.text("EMBED_ORIGINS", "")),
+            publish_slots=read.flag("PUBLISH_SLOTS", default=False),
             two_steps=read.choice(
                 "TWO_STEPS", "optional" if demo else "required", ("required", "optional")
             )

@@ -55,6 +55,10 @@ PUBLIC = frozenset(
         "erasure.question",
         "erasure.wish",
         "feeds.feed",
+        "fhir.locations",
+        "fhir.manifest",
+        "fhir.schedules",
+        "fhir.slots",
         "inbound.replies",
         "join.form",
         "join.join",
@@ -98,6 +102,10 @@ POLICY = (
 )
 KEPT = {
     "api.slots": "private, max-age=0, must-revalidate",
+    "fhir.locations": "public, max-age=0, must-revalidate",
+    "fhir.manifest": "public, max-age=0, must-revalidate",
+    "fhir.schedules": "public, max-age=0, must-revalidate",
+    "fhir.slots": "public, max-age=0, must-revalidate",
     "reference.openapi": "public, max-age=0, must-revalidate",
     "embedding.script": "public, max-age=3600",
     "static": "public, max-age=31536000, immutable",

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -27,7 +28,7 @@ from booking.models.database import transaction
 from booking.services.links import token_of
 from booking.web import openapi
 from booking.web.errors import STATUS_OF
-from booking.web.operations import OPERATIONS, PROBLEMS
+from booking.web.operations import HOST, OPERATIONS, PROBLEMS
 from tests.builders import HOUSE, an_appointment
 
 TRUE = [
@@ -59,19 +60,25 @@ class Somewhere:
 
     token: str
 
-    def instead(self, case: Case) -> None:
+    def instead(self, case: Case[Any]) -> None:
         """Let a request that was made up mean a service, a time and an appointment of ours."""
         if "token" in case.path_parameters:
             case.path_parameters["token"] = self.token
-        if case.path == "/slots" and isinstance(case.query, dict):
+        if case.path == "/slots":
             case.query |= {"service": "visit", "from": "2026-11-24", "to": "2026-11-25"}
-        if isinstance(case.body, dict) and "start" in case.body:
-            case.body["start"] = "2026-11-25T15:00:00Z"
-        if isinstance(case.body, dict) and "service" in case.body:
-            case.body |= {"service": "visit", "practitioner": None, "email_consent": True}
-            if isinstance(case.body.get("patient"), dict):
-                case.body["patient"] |= {"name": "Sam Rivers", "email": "sam@mail.example"}
-                case.body["patient"] |= {"timezone": None, "phone": None}
+        if isinstance(case.body, dict):
+            case.body = _meant(case.body)
+
+
+def _meant(body: dict[str, Any]) -> dict[str, Any]:
+    """The same body with a service, a time and a patient that can be booked."""
+    ours: dict[str, Any] = {"start": "2026-11-25T15:00:00Z", "service": "visit"}
+    ours |= {"practitioner": None, "email_consent": True, "name": "Sam Rivers"}
+    ours |= {"email": "sam@mail.example", "timezone": None, "phone": None}
+    return {
+        name: _meant(value) if isinstance(value, dict) else ours.get(name, value)
+        for name, value in body.items()
+    }
 
 
 @pytest.fixture
@@ -138,25 +145,39 @@ def test_the_document_is_served_and_kept(client: FlaskClient) -> None:
     assert (again.status_code, again.data) == (304, b"")
 
 
+def test_the_page_tells_all_that_the_document_does(client: FlaskClient) -> None:
+    page = unescape(client.get("/api/").text)
+
+    for each in OPERATIONS:
+        assert f"{each.verb.upper()} {each.path}" in page
+        assert each.curl.replace(HOST, "http://127.0.0.1:8000") in page
+        for code in each.problems:
+            assert f"<code>{code}</code>" in page
+        for parameter in each.parameters:
+            assert f"<code>{parameter.name}</code>" in page
+    for name in ("patient.email", "slots[].practitioners", "links.manage"):
+        assert f"<code>{name}</code>" in page
+
+
 @pytest.mark.parametrize("name", [each.name for each in OPERATIONS])
 def test_every_answer_is_one_that_is_described(app: Flask, somewhere: Somewhere, name: str) -> None:
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
     operation = schema.find_operation_by_id(name)
     met = set()
 
-    def ask(case: Case, checks: list[Any]) -> None:
+    def ask(case: Case[Any], checks: list[Any]) -> None:
         met.add(case.call_and_validate(checks=checks).status_code)
 
     @FEW
     @given(operation.as_strategy(GenerationMode.POSITIVE))
-    def well_formed(case: Case) -> None:
+    def well_formed(case: Case[Any]) -> None:
         ask(case, TRUE)
         somewhere.instead(case)
         ask(case, TRUE)
 
     @FEW
     @given(operation.as_strategy(GenerationMode.NEGATIVE))
-    def malformed(case: Case) -> None:
+    def malformed(case: Case[Any]) -> None:
         ask(case, [*TRUE, negative_data_rejection])
 
     well_formed()
