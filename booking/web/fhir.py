@@ -22,6 +22,7 @@ from booking.domain.refusals import NotOffered
 from booking.domain.slots import Slot
 from booking.models import Clinic, HealthcareService, Location, Mode, Visibility
 from booking.models.database import db
+from booking.services.availability import Offer
 from booking.web import fields
 from booking.web.kept import kept
 from booking.web.state import booking, clinic, now
@@ -145,20 +146,30 @@ def _schedules(services: Sequence[HealthcareService]) -> Published:
 def _slots(service: HealthcareService) -> Published:
     """The free times of a service, over its whole horizon.
 
-    What is on offer moves on with every minute, but is the same while it begins and ends with the
-    same slots.
+    What is on offer moves on with every minute, but says the same while it begins and ends with
+    the same slots: they are looked for once in a minute, and all of them only to be written.
     """
     house = clinic()
     found = booking().memory.offer(db.session(), house, service, now=now())
-    free = found.offer.slots()[:MOST_SLOTS]
-    ends = tuple(each.start for each in (*free[:1], *free[-1:]))
+    moment = ("published ends", found.version, found.offer.span)
+    ends = kept(moment, lambda: _ends(_first(found.offer)))
     page = f"{booking().settings.base_url}{url_for('public.booking_form', slug=service.slug)}"
 
     def lines(since: str) -> Iterable[Json]:
         schedule = _schedule_id(service)
-        return (_since(_slot(each, schedule, page, house.phone), since) for each in free)
+        return (
+            _since(_slot(each, schedule, page, house.phone), since) for each in _first(found.offer)
+        )
 
     return Published(lines, (service.slug, found.version, ends, house.phone, page))
+
+
+def _first(offer: Offer) -> Sequence[Slot]:
+    return offer.slots()[:MOST_SLOTS]
+
+
+def _ends(slots: Sequence[Slot]) -> str:
+    return " ".join(fields.utc_text(each.start) for each in (*slots[:1], *slots[-1:]))
 
 
 def _location(service: HealthcareService, house: Clinic) -> Json:
