@@ -4,7 +4,7 @@ It uses no cookie, so no other site can act through a visitor's browser; and it 
 `application/json`, which no form of another site can send.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo

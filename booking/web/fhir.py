@@ -24,7 +24,6 @@ from booking.models import Clinic, HealthcareService, Location, Mode, Visibility
 from booking.models.database import db
 from booking.services.availability import Offer
 from booking.web import fields
-from booking.web.kept import kept
 from booking.web.state import booking, clinic, now
 
 PREFIX = "/api/fhir"
@@ -54,7 +53,9 @@ class Published:
     @property
     def since(self) -> str:
         """When this process first saw it so; one that began later says a later time."""
-        return kept(("published since", self.version), lambda: fields.utc_text(now()))
+        return booking().texts.or_else(
+            ("published since", self.version), lambda: fields.utc_text(now())
+        )
 
     @property
     def text(self) -> str:
@@ -111,7 +112,9 @@ def slots(slug: str) -> ResponseReturnValue:
 
 def _file(published: Published) -> Response:
     key = ("published", published.version)
-    return _answer(published.version, LINES, lambda: kept(key, lambda: published.text))
+    return _answer(
+        published.version, LINES, lambda: booking().texts.or_else(key, lambda: published.text)
+    )
 
 
 def _answer(version: object, kind: str, write: Callable[[], str]) -> Response:
@@ -152,7 +155,7 @@ def _slots(service: HealthcareService) -> Published:
     house = clinic()
     found = booking().memory.offer(db.session(), house, service, now=now())
     moment = ("published ends", found.version, found.offer.span)
-    ends = kept(moment, lambda: _ends(_first(found.offer)))
+    ends = booking().texts.or_else(moment, lambda: _ends(_first(found.offer)))
     page = f"{booking().settings.base_url}{url_for('public.booking_form', slug=service.slug)}"
 
     def lines(since: str) -> Iterable[Json]:
@@ -246,7 +249,7 @@ def _schedule_id(service: HealthcareService) -> str:
 
 
 def _id(what: str) -> str:
-    """A name that tells nothing and stays the same: our own numbers count what we have."""
+    """A name that tells nothing, and stays while the secret does: our own numbers count."""
     return booking().house.keys.digest("published-id", what.encode()).hex()[:24]
 
 
