@@ -79,6 +79,27 @@ def test_a_visitor_books_moves_and_cancels(site: Site, open_page: Opener, script
     assert len(site.mailbox.to("sam@mail.example")) == 1
 
 
+@pytest.mark.parametrize("script", [False, True], ids=["without JavaScript", "with JavaScript"])
+@pytest.mark.parametrize(("first", "pages"), [("/", 3), ("/services/first-consultation", 2)])
+def test_a_visitor_books_in_few_steps(
+    site: Site, open_page: Opener, script: bool, first: str, pages: int
+) -> None:
+    """What docs/patients-way.md says: a tap for each page, one to agree, and two lines."""
+    page = open_page(site, java_script_enabled=script, viewport=PHONE)
+    visited: list[str] = []
+    page.on("framenavigated", lambda frame: visited.append(frame.url))
+
+    page.goto(first)
+    if first == "/":
+        page.get_by_role("link", name="First consultation").click()
+    page.locator("a.slot").first.click()
+    fill_in(page)
+    book(page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your appointment is booked")
+    assert len(visited) == pages + 1, "and the one that says so"
+
+
 def test_the_keyboard_alone_books(site: Site, open_page: Opener) -> None:
     page = open_page(site)
     page.goto("/")
