@@ -1,10 +1,40 @@
 """The small editions of what `chaos` holds: bad weather, a touched trail, a crowd."""
 
-import pytest
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
+from flask import Flask
+from sqlalchemy import event, text
+
+from booking.models.database import db
+from chaos import service
 from chaos.audit import tampering
 from chaos.delivery import storm
 from chaos.holds import crowd, homeless, overlaps
+from tests.integration.servers import linux_only
+from tests.visits import book
+
+BOOKINGS, KILLS = 90, 12
+STARTS = [
+    f"{day} {hour}:00"
+    for day in ("Tue", "Wed", "Fri")
+    for hour in ("09", "10", "11", "13", "14", "15")
+]
+
+
+@linux_only
+def test_kills_lose_nothing_and_double_nothing(database_url: str, tmp_path: Path) -> None:
+    found = service.storm(database_url, BOOKINGS, KILLS, tmp_path / "log")
+
+    assert {what: count for what, count in found.faults.items() if count} == {}
+    assert found.killed.total() >= KILLS
+    assert found.repeated <= found.killed["delivery_worker"]
+    assert {each.cancelled for each in found.stories if each.token} == {True, False}
+    assert any(each.start == each.later for each in found.stories)
+    assert {status for each in found.stories for status in each.statuses} >= {200, 201, 409}
 
 
 def test_every_message_leaves_or_becomes_a_task_whatever_the_relay_does(database_url: str) -> None:
@@ -31,3 +61,38 @@ def test_a_crowd_that_holds_books_moves_and_waits_leaves_everything_whole(
 
     assert (overlaps(), homeless()) == (0, 0)
     assert min(done[each] for each in ("hold", "book", "move", "cancel", "wait", "offer")) > 0
+
+
+def test_a_full_disk_refuses_in_words_and_life_goes_on_when_there_is_room(
+    sqlite_app: Flask,
+) -> None:
+    client, starts = sqlite_app.test_client(), iter(STARTS)
+    with no_room_left(sqlite_app):
+        refused, start = next(
+            (answer, start)
+            for start in starts
+            if (answer := book(client, start)).status_code != 303
+        )
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert "Nothing was changed." in refused.get_data(as_text=True)
+
+    assert book(client, start).status_code == 303
+
+
+@contextmanager
+def no_room_left(app: Flask) -> Iterator[None]:
+    """A database that may not grow by a page: SQLite refuses as it does on a full disk."""
+    with app.app_context():
+        engine = db.engine
+        pages = db.session.execute(text("PRAGMA page_count")).scalar_one()
+    db.session.remove()
+
+    def limit(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(engine, "connect", limit)
+    engine.dispose()
+    yield
+    event.remove(engine, "connect", limit)
+    engine.dispose()
