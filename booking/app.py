@@ -152,6 +152,7 @@ def _register(app: Flask) -> None:
         public.book,
         contact.change,
         contact.confirm,
+        erasure.keep,
         erasure.wish,
         lost.ask,
         earlier.join,

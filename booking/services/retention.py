@@ -98,6 +98,16 @@ def wish_erasure(
     return appointment.erase_at
 
 
+def unwish_erasure(
+    session: Session, appointment: Appointment, house: House, *, now: datetime
+) -> None:
+    """Keep what was to go at the patient's wish; where nothing was wished, nothing happens."""
+    session.refresh(appointment, with_for_update={"of": Appointment})
+    if appointment.erase_at is not None:
+        appointment.erase_at = None
+        record(session, house, appointment, "keep_data", PATIENT, now)
+
+
 def erasable_from(clinic: Clinic, appointment: Appointment, *, now: datetime) -> datetime:
     """When the data of an appointment go at the patient's wish; never before now.
 

@@ -1,4 +1,4 @@
-"""The patient's wish to have their data erased."""
+"""The patient's wish to have their data erased, and the way back from it."""
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -31,6 +31,18 @@ def wish(token: str) -> ResponseReturnValue:
             retention.wish_erasure(session, found, booking().house, now=now())
     except WrongState:
         return _question(token, button), 409
+    return redirect(url_for(".question", token=token), 303)
+
+
+@bp.post("/keep")
+def keep(token: str) -> ResponseReturnValue:
+    """Take the wish back, for as long as there is something to keep: 303 to the same page."""
+    button = ButtonForm()
+    if not button.validate_on_submit():
+        return _question(token, button), 422
+    with transaction() as session:
+        found = appointment_by_token(session, token)
+        retention.unwish_erasure(session, found, booking().house, now=now())
     return redirect(url_for(".question", token=token), 303)
 
 

@@ -53,6 +53,7 @@ VERBS = {
     "keep_address": "Address kept",
     "phone": "Phone number changed",
     "wish_erasure": "Erasure asked for",
+    "keep_data": "Erasure taken back",
     "erase": "Personal data erased",
     "override": "Booked by the desk, outside of the offer",
     "undo": "Taken back",

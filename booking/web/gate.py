@@ -52,6 +52,7 @@ PUBLIC = frozenset(
         "earlier.offer",
         "earlier.take",
         "embedding.script",
+        "erasure.keep",
         "erasure.question",
         "erasure.wish",
         "feeds.feed",

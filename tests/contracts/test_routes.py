@@ -40,6 +40,7 @@ PUBLIC = {
     "contact.form",
     "contact.question",
     "contact.stop",
+    "erasure.keep",
     "erasure.question",
     "erasure.wish",
     "look.colours",

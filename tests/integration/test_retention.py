@@ -129,6 +129,37 @@ def test_a_patients_wish_waits_for_the_clinics_days(
     assert erase(clock, timedelta(days=10)) == 0
 
 
+def test_a_wish_can_be_taken_back_until_it_is_fulfilled(
+    sqlite_app: Flask, client: FlaskClient, clock: Clock
+) -> None:
+    path = book(client, "Wed 09:00").location
+    deliver(sqlite_app)
+    clock.now += timedelta(days=4)
+    send(client, get(client, f"{path}/erase"), "")
+
+    answer = send(client, get(client, f"{path}/erase"), "/erase/keep")
+
+    assert answer.status_code == 303
+    assert "Erase your data?" in get(client, f"{path}/erase").text
+    assert erase(clock, timedelta(days=40)) == 1
+    client.post(f"{path}/erase/keep")
+    assert the_appointment().erase_at is None
+
+
+def test_an_expired_form_takes_no_wish_back(
+    sqlite_app: Flask, client: FlaskClient, clock: Clock
+) -> None:
+    path = book(client, "Wed 09:00").location
+    deliver(sqlite_app)
+    clock.now += timedelta(days=4)
+    send(client, get(client, f"{path}/erase"), "")
+
+    answer = client.post(f"{path}/erase/keep", data={"csrf_token": "of another day"})
+
+    assert answer.status_code == 422
+    assert the_appointment().erase_at is not None
+
+
 def test_what_is_yet_to_come_is_not_erased(client: FlaskClient) -> None:
     path = book(client, "Wed 09:00").location
     page = get(client, f"{path}/erase")
