@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, ExceptionContext, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from booking.models.base import Base
@@ -32,10 +32,22 @@ SQLITE_PRAGMAS = (
 
 BUSY_STATES = ("55P03", "57014", "53300", "40P01")
 """PostgreSQL: lock not available, cancelled, too many connections, deadlock (its Appendix A)."""
+LEFT_STATES = ("25006", "57P01", "57P02", "57P03")
+"""PostgreSQL: a standby that takes no writes, shut down, crashed, not yet up (its Appendix A)."""
+NO_CONNECTION = "08"
+"""The class of what a connection, or a pooler that has no server for us, dies of (the same)."""
 
 
 class Busy(Exception):
     """Others have been writing for longer than we wait."""
+
+
+class Away(Busy):
+    """The database does not answer, or has handed over to another server.
+
+    If it went during a commit, nobody can say whether that counts: who comes again under the same
+    key finds what was written.
+    """
 
 
 @contextmanager
@@ -47,37 +59,88 @@ def transaction() -> Iterator[Session]:
 
     Raises:
         Busy: if the lock could not be had in time. Nothing was written.
+        Away: if there is no database.
     """
     session = db.session()
-    session.rollback()
     deadline = time.monotonic() + PATIENCE
-    with _turn(session.get_bind(), deadline):
-        try:
-            connection = session.connection(execution_options={"deadline": deadline})
-            _limit_waiting(connection)
-            yield session
-            session.commit()
-        except OperationalError as error:
-            session.rollback()
-            if is_busy(error):
-                raise Busy from error
-            raise
-        except BaseException:
-            session.rollback()
-            raise
+    with _told_apart():
+        session.rollback()
+        with _turn(session.get_bind(), deadline):
+            try:
+                connection = session.connection(execution_options={"deadline": deadline})
+                _limit_waiting(connection)
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
 
 
-def is_busy(error: OperationalError) -> bool:
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Let those who come again later know that they may."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_away(error):
+            raise Away("The database does not answer.") from error
+        if is_busy(error):
+            raise Busy from error
+        raise
+
+
+def is_busy(error: DBAPIError) -> bool:
     """Whether the database refused only because others hold it."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    return sqlstate in BUSY_STATES or "locked" in str(error.orig)
+    return isinstance(error, OperationalError) and (
+        _sqlstate(error.orig) in BUSY_STATES or "locked" in str(error.orig)
+    )
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether there is no server, none any more, or one that is no longer the one that writes."""
+    if error.connection_invalidated:
+        return True
+    state = _sqlstate(error.orig)
+    lost = state == "" or (state is not None and state.startswith(NO_CONNECTION))
+    return lost and isinstance(error, OperationalError)
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    """PostgreSQL's code, empty where it could not even give one; None of another database."""
+    return (error.sqlstate or "") if hasattr(error, "sqlstate") else None
 
 
 def install_engine_hooks(engine: Engine) -> None:
     """Give every connection its pragmas, and let us choose how a transaction begins."""
-    if engine.dialect.name != "sqlite":
-        return
+    if engine.dialect.name == "sqlite":
+        _install_sqlite_hooks(engine)
+    else:
+        _install_postgresql_hooks(engine)
 
+
+def _install_postgresql_hooks(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        if _is_pooled(connection):
+            connection.prepare_threshold = None
+
+    @event.listens_for(engine, "handle_error")
+    def _left(context: ExceptionContext) -> None:
+        if _sqlstate(context.original_exception) in LEFT_STATES:
+            context.is_disconnect = True  # no connection to that server is used again
+
+
+def _is_pooled(connection: Any) -> bool:
+    """Whether something like PgBouncer stands between and lends each transaction a connection.
+
+    What is prepared on one is not known on the next. A pooler answers for itself when we come,
+    so the number that it gave then is not that of the process that works for us now.
+    """
+    found = connection.pgconn.exec_(b"SELECT pg_backend_pid()").get_value(0, 0)
+    return found is None or int(found) != connection.info.backend_pid
+
+
+def _install_sqlite_hooks(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy begins below; the driver must not

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -22,7 +22,7 @@ from booking.domain.refusals import (
     UnknownMail,
     WrongState,
 )
-from booking.models.database import Busy, db, is_busy
+from booking.models.database import Away, Busy, db, is_away, is_busy
 from booking.web import languages
 from booking.web.contract import Problem
 from booking.web.limits import limiter
@@ -81,8 +81,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Busy, _busy)
+    app.register_error_handler(Away, _away)
     app.register_error_handler(NoConnectionFree, _no_connection)
-    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(NoClinic, _no_clinic)
     app.register_error_handler(Exception, _bug)
 
@@ -136,10 +137,23 @@ def _later(answer: Response) -> Response:
     return answer
 
 
-def _database(error: OperationalError) -> ResponseReturnValue:
-    if is_busy(error) or getattr(error, "connection_invalidated", False):
-        return _busy(Busy())
-    log.error("database_failed", error=type(error.orig).__name__, request=g.get("request_id"))
+def _away(error: Away) -> ResponseReturnValue:
+    return _no_database(error.__cause__)
+
+
+def _no_database(error: BaseException | None) -> ResponseReturnValue:
+    cause = type(getattr(error, "orig", error)).__name__
+    log.error("database_away", error=cause, request=g.get("request_id"))
+    return _later(_answer(503, "busy", look=False))  # looking would be waiting once more
+
+
+def _database(error: DBAPIError) -> ResponseReturnValue:
+    if is_away(error):
+        return _no_database(error)
+    if not isinstance(error, OperationalError):
+        return _bug(error)
+    if not is_busy(error):
+        log.error("database_failed", error=type(error.orig).__name__, request=g.get("request_id"))
     return _busy(Busy())
 
 

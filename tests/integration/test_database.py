@@ -134,6 +134,66 @@ def test_after_a_crash_of_postgresql_the_app_is_back_within_seconds(
     assert kept.status_code == 200
 
 
+def test_a_server_that_has_become_a_standby_is_left_and_people_are_told_to_come_again(
+    postgres_app: Flask, postgres_url: str
+) -> None:
+    """PostgreSQL says 25006 then, which its driver does not count among what passes."""
+    assert book(postgres_app, "before").status_code == 201
+    let_it_write(postgres_url, "off")
+
+    refused = book(postgres_app, "between", "Tue 14:00")
+    let_it_write(postgres_url, "on")
+    after = book(postgres_app, "between", "Tue 14:00")
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert after.status_code == 201
+
+
+def let_it_write(database_url: str, write: str) -> None:
+    """Make the database read-only, or not, for who is connected and who comes."""
+    with psycopg.connect(plain(database_url), autocommit=True) as connection:
+        name, read_only = connection.info.dbname, "off" if write == "on" else "on"
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}'.encode()
+        )
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.mark.parametrize("path", ["/", "/services/visit", "/readyz", "/api/v1/services"])
+def test_without_a_database_every_page_says_come_again(
+    postgres_app: Flask, postgres_url: str, path: str
+) -> None:
+    client = postgres_app.test_client()
+    client.get("/services/visit")
+    db.session.remove()
+    with gone(postgres_url):
+        answer = client.get(path)
+        written = book(postgres_app)
+
+    assert (answer.status_code, written.status_code) == (503, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert book(postgres_app).status_code == 201
+
+
+@contextmanager
+def gone(database_url: str) -> Iterator[None]:
+    """Let nobody into the database, and end who is in it."""
+    name = psycopg.conninfo.conninfo_to_dict(plain(database_url))["dbname"]
+    elsewhere = plain(database_url).replace(f"/{name}", "/postgres")
+    with psycopg.connect(elsewhere, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false'.encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        yield
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'.encode())
+
+
 def crash(database_url: str) -> None:
     """Kill a backend: PostgreSQL then ends all the others and recovers as after a crash."""
     witness = psycopg.connect(plain(database_url), autocommit=True)
