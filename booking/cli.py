@@ -43,6 +43,7 @@ def install(app: Flask) -> None:
     """Put our commands beside Flask's own."""
     commands = (
         serve_command,
+        web_command,
         worker_command,
         load_clinic,
         create_user_command,
@@ -66,6 +67,12 @@ def install(app: Flask) -> None:
 def serve_command() -> None:
     """Migrate, then run the web server and the delivery worker until told to stop."""
     sys.exit(serve.serve(_app()))
+
+
+@click.command("web")
+def web_command() -> None:
+    """Run the web server alone, without migrating; any number may run, each on a port."""
+    sys.exit(serve.serve_web(_app()))
 
 
 @click.command("worker")

@@ -92,6 +92,21 @@ def serve(app: Flask) -> int:
         return family.live()
 
 
+def serve_web(app: Flask) -> int:
+    """The web server alone, on a database that is there and migrated; returns the exit status."""
+    settings: Settings = app.extensions["booking"].settings
+    fault = _port_fault(settings) or newer_schema_of(app)
+    if fault:
+        print(fault, file=sys.stderr)  # noqa: T201
+        return 1
+    with app.app_context():
+        db.engine.dispose()  # no connection may be shared with the children
+    sys.argv = ["booking"]  # gunicorn reads it
+    with metrics.shared() if settings.metrics_token else nullcontext():
+        Web(app, settings).run()
+    return 0
+
+
 def seed_demo(app: Flask) -> bool:
     """Fill an empty database with the demo clinic, and its sign-in."""
     state: Booking = app.extensions["booking"]

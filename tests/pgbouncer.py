@@ -75,7 +75,7 @@ def before(database_url: str, *, size: int) -> Iterator[str]:
             process.wait(PATIENCE)
 
 
-def _account(host: str) -> str | int | None:
+def _account(host: str) -> int | None:
     """Who may begin it, and may reach the server's socket if it has one."""
     if os.geteuid() != 0:
         return None

@@ -107,7 +107,9 @@ def is_away(error: DBAPIError) -> bool:
 
 def _sqlstate(error: BaseException | None) -> str | None:
     """PostgreSQL's code, empty where it could not even give one; None of another database."""
-    return (error.sqlstate or "") if hasattr(error, "sqlstate") else None
+    if not hasattr(error, "sqlstate"):
+        return None
+    return getattr(error, "sqlstate", None) or ""
 
 
 def install_engine_hooks(engine: Engine) -> None:
