@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -71,7 +71,15 @@ def balancer(ports: Sequence[int], folder: Path) -> Iterator[Client]:
     port, path = free_port(), folder / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     path.write_text(BALANCER.format(folder=folder, port=port, servers=servers, user=user))
-    command = [nginx.BINARY or "nginx", "-p", folder, "-c", path, "-e", folder / "early"]
+    command: list[str | Path] = [
+        nginx.BINARY or "nginx",
+        "-p",
+        folder,
+        "-c",
+        path,
+        "-e",
+        folder / "early",
+    ]
     with running(command, folder / "nginx.said"):
         wait_for(Client(port))
         yield Client(port)
@@ -135,7 +143,7 @@ def until(look: Callable[[], bool], *, within: float) -> bool:
 
 
 def _running(
-    database_url: str, folder: Path, name: str, settings: dict[str, object]
+    database_url: str, folder: Path, name: str, settings: Mapping[str, object]
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
     environ = environment(database_url, **settings)
     return running((*COMMAND, name), folder / "booking.log", environ=environ)

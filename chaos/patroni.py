@@ -22,7 +22,7 @@ from tests.smtp_sink import free_port
 PROGRAMS = ("etcd", "patroni", "haproxy")
 ACCOUNT = "postgres"
 TTL, LOOP, RETRY = 20, 2, 4
-"""Seconds: after how long without a sign of life another takes over; the shortest Patroni allows."""
+"""Seconds: TTL is how long a primary may be silent before another takes over."""
 BEGINS_WITHIN = 60.0
 CONFIGURATION = """
 scope: booking
@@ -44,6 +44,7 @@ postgresql:
   connect_address: "127.0.0.1:{port}"
   data_dir: {folder}/{name}
   bin_dir: {programs}
+  pgpass: {folder}/{name}.pgpass
   authentication:
     superuser: {{username: postgres}}
     replication: {{username: replicator}}
@@ -81,6 +82,10 @@ class Node:
             if self._says(f"/{role}") == 200:
                 return role
         return ""
+
+    def wait_until(self, role: str) -> None:
+        """Until it is that."""
+        eventually(lambda: self.role() == role, within=BEGINS_WITHIN)
 
     @contextmanager
     def begun(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -187,7 +192,7 @@ def a_pair(folder: Path) -> Iterator[Pair]:
         for node, role in zip(nodes, ("primary", "sync"), strict=True):
             _configure(node, etcd)
             patronis[node.name] = everybody.enter_context(node.begun())
-            eventually(lambda node=node, role=role: node.role() == role, within=BEGINS_WITHIN)
+            node.wait_until(role)
         yield Pair(nodes, patronis, everybody.enter_context(_proxy(nodes, folder)))
 
 
