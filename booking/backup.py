@@ -204,8 +204,10 @@ def _run(command: list[str], settings: Settings) -> None:
     The password goes by the environment, not the list.
     """
     url: URL = make_url(settings.database_url)
-    plain = url.set(drivername="postgresql", password=None).render_as_string()
-    more = [f"--dbname={plain}"]
+    plain = URL.create(  # `set` would keep the password, and write asterisks for it
+        "postgresql", url.username, None, url.host, url.port, url.database, url.query
+    )
+    more = [f"--dbname={plain.render_as_string()}"]
     _said([*command, *more], {"PGPASSWORD": url.password} if url.password else {})
 
 

@@ -170,8 +170,10 @@ class Pair:
 
     def by_names(self, name: str) -> str:
         """The address by both machines' own, of which the driver takes the one that writes."""
-        hosts = "&".join(f"host=127.0.0.1:{each.port}" for each in self.nodes)
-        return f"postgresql+psycopg://postgres@/{name}?{hosts}&target_session_attrs=read-write"
+        hosts = ",".join("127.0.0.1" for _ in self.nodes)
+        ports = ",".join(str(each.port) for each in self.nodes)
+        where = f"host={hosts}&port={ports}&target_session_attrs=read-write"
+        return f"postgresql+psycopg://postgres@/{name}?{where}"
 
 
 def missing() -> list[str]:

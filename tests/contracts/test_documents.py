@@ -14,7 +14,7 @@ from tests.conftest import settings_for
 ROOT = Path(__file__).parent.parent.parent
 SETTINGS = ROOT / "docs" / "settings.md"
 API = ROOT / "docs" / "api.md"
-MANUALS = (ROOT / "README.md", ROOT / "docs" / "operations.md")
+MANUALS = tuple(ROOT / each for each in ("README.md", "docs/operations.md", "docs/scaling.md"))
 READERS = {"text", "flag", "number", "choice"}
 
 

@@ -14,10 +14,11 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from flask_migrate import downgrade
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, inspect, text
 
 from booking.app import create_app
-from booking.backup import back_up
+from booking.backup import _run, back_up
 from booking.domain.lifecycle import Status
 from booking.messages.delivery import RelayDown
 from booking.models import Appointment, OwedMessage, schema
@@ -276,3 +277,16 @@ def test_an_overlap_is_found_where_nobody_refused_it(sqlite_app: Flask) -> None:
         assert first.status == Status.BOOKED
 
     assert "nothing overlaps" in faults()
+
+
+def test_the_tools_are_told_every_machine_and_the_password_apart(tmp_path: Path) -> None:
+    """What stands in a command line is seen by everybody on the machine."""
+    url = "postgresql+psycopg://sam:p%40ss@/booking?host=one,two&port=5432,5433"
+    script = f'echo "$0" >{tmp_path}/told; echo "$PGPASSWORD" >>{tmp_path}/told'
+
+    _run(["sh", "-c", script], settings_for(url))
+
+    told, password = (tmp_path / "told").read_text().splitlines()
+    known = conninfo_to_dict(told.removeprefix("--dbname="))
+    assert known == {"user": "sam", "dbname": "booking", "host": "one,two", "port": "5432,5433"}
+    assert password == "p@ss"

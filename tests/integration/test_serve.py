@@ -146,7 +146,7 @@ def let_a_newer_release_migrate(database_url: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "db upgrade"])
+@pytest.mark.parametrize("command", ["serve", "web", "worker", "db upgrade"])
 def test_a_database_of_a_newer_release_is_refused(database_url: str, command: str) -> None:
     let_a_newer_release_migrate(database_url)
 
