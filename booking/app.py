@@ -70,6 +70,15 @@ from booking.web.state import Booking
 ROOT = Path(__file__).parent.parent
 LARGEST_BODY = 64 * 1024
 SPARE_CONNECTIONS = 4
+LINE = {
+    "connect_timeout": int(PATIENCE),
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""Of libpq: a server that lost its power says nothing, and the system would wait for a quarter of
+an hour. One that is slow still answers these by its kernel, so they end no wait for a lock."""
 BLUEPRINTS = (
     *(public, patient, contact, erasure, earlier, lost),
     *(api, reference, inbound, join, feeds, fhir, embedding, styleguide),
@@ -173,7 +182,7 @@ def _engine_options(settings: Settings) -> dict[str, object]:
         "hide_parameters": True,
         "pool_pre_ping": not sqlite,
         "pool_timeout": PATIENCE,
-        "connect_args": {} if sqlite else {"connect_timeout": int(PATIENCE)},
+        "connect_args": {} if sqlite else LINE,
         "pool_size": settings.web_threads,  # a thread never waits for a connection
         "max_overflow": SPARE_CONNECTIONS,
     }

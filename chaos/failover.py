@@ -2,8 +2,8 @@
 
 python -m chaos.failover [machine|server] [pooled|direct] [people] [seconds]
 
-`machine` kills PostgreSQL and its Patroni at once, as a power cut would; `server` kills PostgreSQL
-alone. `pooled` goes through PgBouncer and HAProxy; `direct` names both machines in the address.
+`machine` kills PostgreSQL and its Patroni at once; `server` kills PostgreSQL alone.
+`pooled` goes through PgBouncer and HAProxy; `direct` names both machines in the address.
 No booking, change or message that was acknowledged may be lost, and nobody may be told of a fault.
 """
 

@@ -35,6 +35,10 @@ max_client_conn = 500
 query_wait_timeout = 5
 server_connect_timeout = 3
 server_login_retry = 1
+tcp_user_timeout = 10000
+tcp_keepidle = 5
+tcp_keepintvl = 2
+tcp_keepcnt = 3
 """
 """As docs/scaling.md has it, but for who may come in."""
 

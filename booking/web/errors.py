@@ -144,7 +144,7 @@ def _away(error: Away) -> ResponseReturnValue:
 def _no_database(error: BaseException | None) -> ResponseReturnValue:
     cause = type(getattr(error, "orig", error)).__name__
     log.error("database_away", error=cause, request=g.get("request_id"))
-    return _later(_answer(503, "busy", look=False))  # looking would be waiting once more
+    return _later(_answer(503, "away", look=False))  # looking would be waiting once more
 
 
 def _database(error: DBAPIError) -> ResponseReturnValue:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +163,21 @@ def let_it_write(database_url: str, write: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.mark.usefixtures("postgres_app")
+def test_a_server_that_says_nothing_any_more_is_given_up_within_seconds() -> None:
+    with db.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        if driver.info.host.startswith("/"):
+            pytest.skip("this PostgreSQL is reached by a file, which loses no power")
+        with socket.socket(fileno=os.dup(driver.fileno())) as line:
+            unanswered = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            idle = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+
+    assert 0 < unanswered <= 10_000
+    assert 0 < idle <= 5
 
 
 @pytest.mark.parametrize("path", ["/", "/services/visit", "/readyz", "/api/v1/services"])
