@@ -138,11 +138,17 @@ PROBLEMS = {
         429, "Too much in an hour from one address, network or contact.", headers=RETRY
     ),
     "busy": Trouble(503, "The database is busy; nothing was written.", headers=RETRY),
+    "away": Trouble(
+        503,
+        "The database does not answer just now: ask again with the same key, which alone tells"
+        " whether it was written.",
+        headers=RETRY,
+    ),
     "no_clinic": Trouble(503, "There is no clinic yet."),
 }
 """Every code that the API answers with, besides those that no described request can meet."""
 
-UNWELL = ("busy", "no_clinic")
+UNWELL = ("busy", "away", "no_clinic")
 WRITING = ("bad_request", "request_entity_too_large", "unsupported_media_type", "invalid")
 TAG = {"ETag": "Another as soon as the answer is; send it back as `If-None-Match`."}
 
