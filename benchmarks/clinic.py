@@ -20,7 +20,7 @@ from booking.models.database import db, transaction
 from tests import postgres
 from tests.builders import CLINIC, NOW, Clock, Mailbox, a_clinic, the_service
 from tests.conftest import migrate, settings_for
-from tests.integration.history import more_practitioners, past_appointments
+from tests.integration.history import AT_A_TIME, more_practitioners, past_appointments
 
 FAR_AHEAD = CLINIC.replace("booking_horizon_days = 30", "booking_horizon_days = 730")
 """The same clinic, open for bookings two years ahead."""
@@ -50,8 +50,15 @@ def a_measured_app(
             with transaction() as session:
                 a_clinic(session, text)
                 more_practitioners(session, the_service(session, "video"), colleagues)
-                ended = NOW - LATELY
-                past_appointments(session, past, before=ended, everybody=bool(colleagues))
+            for first in range(0, past, AT_A_TIME):  # life does not write them all at once either
+                with transaction() as session:
+                    past_appointments(
+                        session,
+                        min(AT_A_TIME, past - first),
+                        before=NOW - LATELY,
+                        everybody=bool(colleagues),
+                        after=first,
+                    )
             _refresh_statistics()
             yield app
             db.session.remove()

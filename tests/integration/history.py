@@ -25,21 +25,23 @@ AT_A_TIME = 5_000
 
 
 def past_appointments(
-    session: Session, count: int, *, before: datetime, everybody: bool = False
+    session: Session, count: int, *, before: datetime, everybody: bool = False, after: int = 0
 ) -> None:
     """Fulfilled appointments, one after another, each with its mail.
 
     Args:
         everybody: Of all practitioners side by side; otherwise of the first alone.
+        after: How many there are already.
     """
     people = session.scalars(select(Practitioner.id).order_by(Practitioner.id)).all()
     people = people if everybody else people[:1]
     service = session.scalars(select(HealthcareService.id)).first()
-    for first in range(0, count, AT_A_TIME):
+    most = after + count
+    for first in range(after, most, AT_A_TIME):
         rows = [
             appointment_row(number, before - HALF_AN_HOUR * (number // len(people) + 2))
             | {"practitioner_id": people[number % len(people)], "service_id": service}
-            for number in range(first, min(count, first + AT_A_TIME))
+            for number in range(first, min(most, first + AT_A_TIME))
         ]
         _store(session, rows)
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 
 from booking import moving
 from booking.app import create_app
-from booking.models import Appointment
+from booking.models import Appointment, TimeVersion
 from booking.models.base import Base
 from booking.models.database import db, transaction
 from booking.serve import seed_demo
@@ -22,6 +22,9 @@ from tests import postgres
 from tests.builders import HOUSE, Clock, Mailbox
 from tests.conftest import settings_for
 from tests.visits import deliver, rows
+
+COUNTED = frozenset({"time_version"})
+"""What triggers keep: in each database by itself."""
 
 
 @pytest.fixture(params=["to postgresql", "to sqlite"])
@@ -50,7 +53,7 @@ def furnished(url: str, clock: Clock, mailbox: Mailbox) -> dict[str, list[tuple[
             made = session.query(Appointment).order_by(Appointment.id.desc()).first()
             assert made
             cancel_appointment(session, made, HOUSE, now=clock.now)
-        found = rows()
+        found = rows(besides=COUNTED)
         db.session.remove()
         db.engine.dispose()
     return found
@@ -76,7 +79,7 @@ def test_everything_is_there_and_life_goes_on(
     assert done.exit_code == 0, done.output
     assert "no " not in [line[:3] for line in done.output.splitlines()]
     with app.app_context():
-        after = rows()
+        after = rows(besides=COUNTED)
         sent = len(mailbox.mails)
         deliver(app)  # the cancellation was still owed; new rows get numbers that nobody has
         db.session.remove()
@@ -147,6 +150,33 @@ def test_a_file_that_is_not_there_is_not_made(
     assert done.exit_code == 1
     assert "no database of this service" in done.output
     assert not (tmp_path / "mistyped.db").exists()
+
+
+def test_what_is_remembered_of_free_times_is_kept_up_after_a_move(
+    an_old_and_a_new: tuple[str, str], clock: Clock, mailbox: Mailbox
+) -> None:
+    old, new = an_old_and_a_new
+    furnished(old, clock, mailbox)
+    app = create_app(settings_for(new), clock=clock, transport=mailbox)
+    assert move(app, old).exit_code == 0
+
+    with app.app_context():
+        before = versions()
+        with transaction() as session:
+            made = session.query(Appointment).where(Appointment.status == "booked").first()
+            assert made
+            who = made.practitioner_id
+            cancel_appointment(session, made, HOUSE, now=clock.now)
+        after = versions()
+        db.session.remove()
+        db.engine.dispose()
+
+    assert after[who] > before.get(who, 0)
+
+
+def versions() -> dict[int, int]:
+    rows = db.session.execute(select(TimeVersion.resource_id, TimeVersion.version))
+    return {row.resource_id: row.version for row in rows}
 
 
 def test_nothing_is_moved_into_what_is_not_empty(sqlite_app: Flask, migrated_sqlite: Path) -> None:
