@@ -277,7 +277,7 @@ def _addresses(site: Site) -> dict[str, str]:
         "times in another zone": "/services/video-consultation?tz=Asia/Tokyo&day=2026-12-02",
         "a day with nothing free": "/services/first-consultation?day=2026-11-26",
         "a month with nothing free": "/services/first-consultation?month=2199-01",
-        "form": f"{book}{_start('Mon 10:00')}&practitioner=maya-ellison",
+        "form": f"{book}{_start('Mon 11:30')}&practitioner=maya-ellison",
         "form of a call": f"/services/phone-call/book?start={_start('Wed 08:00')}",
         "form of a taken time": f"{book}{_start('Sun 10:00')}",
         "appointment": patient,
