@@ -38,6 +38,7 @@ from booking.web import (
     gate,
     inbound,
     join,
+    keys,
     languages,
     look,
     lost,
@@ -58,6 +59,7 @@ from booking.web import (
     services,
     signin,
     staff,
+    staff_api,
     steps,
     styleguide,
     texts,
@@ -81,10 +83,10 @@ LINE = {
 an hour. One that is slow still answers these by its kernel, so they end no wait for a lock."""
 BLUEPRINTS = (
     *(public, patient, contact, erasure, earlier, lost),
-    *(api, reference, inbound, join, feeds, fhir, embedding, styleguide),
+    *(api, staff_api, reference, inbound, join, feeds, fhir, embedding, styleguide),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(services, rooms, places, clinic_numbers, look),
-    *(audit, retention, people, account, passkeys, steps, second, numbers),
+    *(audit, retention, people, keys, account, passkeys, steps, second, numbers),
     ops,
 )
 
@@ -155,7 +157,7 @@ def _register(app: Flask) -> None:
     """Every page and address, by audience."""
     for module in BLUEPRINTS:
         app.register_blueprint(module.bp)
-    for module in (api, inbound):
+    for module in (api, staff_api, inbound):
         signin.csrf.exempt(module.bp)  # they read no cookie
     for view in (
         public.book,

@@ -1,6 +1,7 @@
 """What is stored, and what the database refuses."""
 
 from booking.models.address_change import AddressChange
+from booking.models.api_key import ApiKey, Scope
 from booking.models.appointment import (
     Appointment,
     AppointmentEvent,
@@ -61,6 +62,7 @@ __all__ = [
     "OF_THE_CLINIC",
     "AccountLink",
     "AddressChange",
+    "ApiKey",
     "Appointment",
     "AppointmentEvent",
     "AppointmentNote",
@@ -104,6 +106,7 @@ __all__ = [
     "ResourceKind",
     "Role",
     "Room",
+    "Scope",
     "Seal",
     "SentMessage",
     "ServiceReminder",

@@ -142,6 +142,11 @@ def practitioners(session: Session, *, within: Span | None = None) -> Sequence[P
     return session.scalars(select(Practitioner).where(shown).order_by(Practitioner.name)).all()
 
 
+def everybody(session: Session) -> list[Practitioner]:
+    """All who see patients or did, by name."""
+    return list(session.scalars(select(Practitioner).order_by(Practitioner.name)))
+
+
 def history(session: Session, appointment: Appointment) -> Sequence[AppointmentEvent]:
     """What happened to an appointment, oldest first."""
     query = select(AppointmentEvent).where(AppointmentEvent.appointment_id == appointment.id)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Status
 from booking.domain.openings import local_day
+from booking.domain.timeline import Span
 from booking.models import Appointment, HealthcareService
 from booking.services.agenda import with_names
 
@@ -51,6 +52,39 @@ def find(
     is_over = Appointment.start_at < now
     ordered = query.order_by(is_over, Appointment.start_at, Appointment.id)
     return session.scalars(ordered.limit(MOST_FOUND).options(*with_names())).all()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Which appointments a program asks for."""
+
+    span: Span
+    """When they begin."""
+    practitioner: int | None = None
+    service: int | None = None
+    after: tuple[datetime, str] | None = None
+    """Start and reference of the last one that is known; what follows it is asked for."""
+
+
+def listed(session: Session, wanted: Listing, most: int) -> Sequence[Appointment]:
+    """The appointments of a span by start and reference, cancelled ones included.
+
+    The order never changes under who pages through it: what is inserted meanwhile is met or not,
+    but nothing is met twice or left out for it.
+    """
+    query = select(Appointment).where(
+        Appointment.start_at >= wanted.span.start, Appointment.start_at < wanted.span.until
+    )
+    if wanted.practitioner is not None:
+        query = query.where(Appointment.practitioner_id == wanted.practitioner)
+    if wanted.service is not None:
+        query = query.where(Appointment.service_id == wanted.service)
+    if wanted.after is not None:
+        start, reference = wanted.after
+        same = and_(Appointment.start_at == start, Appointment.reference > reference)
+        query = query.where(or_(Appointment.start_at > start, same))
+    ordered = query.order_by(Appointment.start_at, Appointment.reference)
+    return session.scalars(ordered.limit(most).options(*with_names())).all()
 
 
 def services(session: Session) -> list[HealthcareService]:

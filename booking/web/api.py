@@ -4,22 +4,19 @@ It uses no cookie, so no other site can act through a visitor's browser; and it 
 `application/json`, which no form of another site can send.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from booking.domain.openings import local_day
 from booking.domain.refusals import NotOffered, SlotTaken
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
-from booking.models import Appointment, HealthcareService, Mode, Resource, Visibility
+from booking.models import Appointment, HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import (
     appointment_by_token,
@@ -31,63 +28,53 @@ from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
 from booking.web.contract import (
-    NUL,
-    Answer,
     AppointmentAnswer,
-    Body,
     BookingBody,
     CancelBody,
-    InvalidProblem,
     LinksAnswer,
-    PractitionerAnswer,
     RescheduleBody,
     ServiceAnswer,
     ServicesAnswer,
-    SlotAnswer,
     SlotsAnswer,
-    TakenProblem,
 )
-from booking.web.errors import note_guard, title_of, told
+from booking.web.exchange import (
+    Checks,
+    Invalid,
+    argument,
+    checked,
+    day,
+    idempotency_key,
+    invalid,
+    practitioner_answer,
+    read_body,
+    slot_answers,
+    taken,
+    written,
+)
 from booking.web.limits import limit_bookings
-from booking.web.operations import LONGEST_KEY, MOST_DAYS
+from booking.web.operations import MOST_DAYS
 from booking.web.state import booking, clinic, now
-from booking.web.times import alternatives, practitioner_ids
+from booking.web.times import practitioner_ids
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
-
-Model = TypeVar("Model", bound=Body)
-
-
-class Invalid(Exception):
-    """A request that names what is wrong with it, field by field."""
-
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        super().__init__("invalid")
-        self.errors = errors
-
-
-@bp.errorhandler(Invalid)
-def invalid(error: Invalid) -> Response:
-    """422 with a sentence for each field."""
-    title = title_of(422, "invalid")
-    return told(InvalidProblem(status=422, code="invalid", title=title, errors=error.errors))
+bp.register_error_handler(Invalid, invalid)
 
 
 @bp.get("/services")
 def services() -> ResponseReturnValue:
     """What anybody can book; named in the language that `lang` asks for, if it is there."""
     asked = request.args.get("lang")
-    language = _check("lang", fields.language, asked) if asked is not None else ""
+    language = checked("lang", fields.language, asked) if asked is not None else ""
     query = select(HealthcareService).where(HealthcareService.visibility == Visibility.PUBLIC)
     found = db.session.scalars(query.order_by(HealthcareService.position, HealthcareService.id))
-    return _json(ServicesAnswer(services=[_service_answer(each, language) for each in found]))
+    return written(ServicesAnswer(services=[_service_answer(each, language) for each in found]))
 
 
 @bp.get("/slots")
 def slots() -> ResponseReturnValue:
     """The free slots of some days, both ends included; 304 while they are what the asker has."""
-    service = _service(_argument("service"))
-    first, last = _date("from"), _date("to")
+    service = _service(argument("service"))
+    first, last = day("from"), day("to")
     zone = fields.zone_of(_zone_argument(), clinic().timezone)
     if last < first:
         raise Invalid({"to": ["must not be before 'from'."]})
@@ -122,7 +109,7 @@ def slots() -> ResponseReturnValue:
 
 def _slots_json(slots: Sequence[Slot], service: HealthcareService, zone: ZoneInfo) -> str:
     return SlotsAnswer(
-        service=service.slug, timezone=zone.key, slots=_slot_answers(slots, service)
+        service=service.slug, timezone=zone.key, slots=slot_answers(slots, service)
     ).model_dump_json()
 
 
@@ -130,7 +117,7 @@ def _slots_json(slots: Sequence[Slot], service: HealthcareService, zone: ZoneInf
 @limit_bookings
 def book() -> ResponseReturnValue:
     """Book a slot: 201; 409 with alternatives if it is gone; 422 if something is wrong."""
-    body = _read(BookingBody)
+    body = read_body(BookingBody)
     service = _service(body.service)
     wish = _wish(body, service)
     try:
@@ -138,37 +125,37 @@ def book() -> ResponseReturnValue:
             made = book_appointment(session, service.slug, wish, booking().house, now=now())
             answer = _appointment_answer(made)
     except SlotTaken as refusal:
-        return _taken(refusal, service, body.practitioner, wish.start)
-    return _json(answer), 201, {"Location": answer.links.self}
+        return taken(refusal, service, body.practitioner, wish.start)
+    return written(answer), 201, {"Location": answer.links.self}
 
 
 @bp.get("/appointments/<token>")
 def appointment(token: str) -> ResponseReturnValue:
     """The appointment that a token opens."""
-    return _json(_appointment_answer(appointment_by_token(db.session(), token)))
+    return written(_appointment_answer(appointment_by_token(db.session(), token)))
 
 
 @bp.post("/appointments/<token>/reschedule")
 @limit_bookings
 def reschedule(token: str) -> ResponseReturnValue:
     """Move it to another free start."""
-    body = _read(RescheduleBody)
-    start = _check("start", fields.instant, body.start)
+    body = read_body(RescheduleBody)
+    start = checked("start", fields.instant, body.start)
     try:
         with transaction() as session:
             found = appointment_by_token(session, token)
             reschedule_appointment(session, found, start, booking().house, now=now())
-            return _json(_appointment_answer(found))
+            return written(_appointment_answer(found))
     except SlotTaken as refusal:
         found = appointment_by_token(db.session(), token)
-        return _taken(refusal, found.service, None, start)
+        return taken(refusal, found.service, None, start)
 
 
 @bp.post("/appointments/<token>/cancel")
 def cancel(token: str) -> ResponseReturnValue:
     """Cancel it."""
-    body = _read(CancelBody, optional=True)
-    reason = _check(
+    body = read_body(CancelBody, optional=True)
+    reason = checked(
         "reason",
         lambda text: fields.several_lines(text, longest=500, what="The reason"),
         body.reason,
@@ -176,46 +163,12 @@ def cancel(token: str) -> ResponseReturnValue:
     with transaction() as session:
         found = appointment_by_token(session, token)
         cancel_appointment(session, found, booking().house, now=now(), reason=reason)
-        return _json(_appointment_answer(found))
-
-
-def _read(model: type[Model], *, optional: bool = False) -> Model:
-    """The body as the model says.
-
-    Raises:
-        UnsupportedMediaType, BadRequest: if it is not JSON.
-        Invalid: if it is JSON of another shape.
-    """
-    raw = request.get_data(cache=True)
-    if optional and not raw:
-        return model()
-    if not request.is_json:
-        raise UnsupportedMediaType
-    try:
-        return model.model_validate_json(raw)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-    except RecursionError:
-        raise BadRequest from None
-    if any(fault["type"] == "json_invalid" for fault in faults):
-        raise BadRequest
-    found: dict[str, list[str]] = {}
-    for fault in faults:
-        name = ".".join(str(part) for part in fault["loc"]) or "body"
-        found.setdefault(name, []).append(f"{fault['msg']}.")
-    raise Invalid(found)
+        return written(_appointment_answer(found))
 
 
 def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
     """Check every value and say all that is wrong at once."""
-    errors: dict[str, list[str]] = {}
-
-    def check(name: str, read: Callable[[str], Any], text: str | None) -> Any:
-        try:
-            return read(text or "")
-        except ValueError as error:
-            errors[name] = [str(error)]
-
+    check = Checks()
     patient = body.patient
     country = clinic().country
     start = check("start", fields.instant, body.start)
@@ -231,11 +184,10 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
         zone = check("patient.timezone", fields.timezone_name, patient.timezone)
     language = check("patient.language", fields.language, patient.language)
     if not body.email_consent:
-        errors["email_consent"] = ["The patient must agree to be told by email."]
+        check.errors["email_consent"] = ["The patient must agree to be told by email."]
     if body.practitioner is not None and practitioner_ids(service, body.practitioner) == []:
-        errors["practitioner"] = ["Nobody of that name offers this service."]
-    if errors:
-        raise Invalid(errors)
+        check.errors["practitioner"] = ["Nobody of that name offers this service."]
+    check.done()
     return BookingRequest(
         start=start,
         practitioner=body.practitioner,
@@ -247,24 +199,8 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
             may_leave_message=patient.may_leave_message and phone is not None,
             language=language,
         ),
-        key=_idempotency_key(),
+        key=idempotency_key("api"),
     )
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= LONGEST_KEY:
-        raise Invalid({"Idempotency-Key": [f"Send 1 to {LONGEST_KEY} characters."]})
-    return f"api:{key}"
-
-
-def _check(name: str, read: Callable[[str], Any], text: str) -> Any:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise Invalid({name: [str(error)]}) from None
 
 
 def _service(slug: str) -> HealthcareService:
@@ -274,40 +210,9 @@ def _service(slug: str) -> HealthcareService:
     return found
 
 
-def _argument(name: str) -> str:
-    value = request.args.get(name)
-    if not value or NUL in value:
-        raise Invalid({name: ["This parameter is required."]})
-    return value
-
-
-def _date(name: str) -> date:
-    found: date = _check(name, fields.date_in, _argument(name))
-    return found
-
-
 def _zone_argument() -> str | None:
     name = request.args.get("tz")
-    return _check("tz", fields.timezone_name, name) if name else None
-
-
-def _taken(
-    refusal: SlotTaken, service: HealthcareService, practitioner: str | None, start: datetime
-) -> Response:
-    note_guard(refusal)
-    near = alternatives(service, practitioner, start)
-    return told(
-        TakenProblem(
-            status=409,
-            code=refusal.code,
-            title=title_of(409, refusal.code),
-            alternatives=_slot_answers(near, service),
-        )
-    )
-
-
-def _json(answer: Answer) -> Response:
-    return Response(answer.model_dump_json(), content_type="application/json")
+    return checked("tz", fields.timezone_name, name) if name else None
 
 
 def _service_answer(service: HealthcareService, language: str) -> ServiceAnswer:
@@ -316,24 +221,8 @@ def _service_answer(service: HealthcareService, language: str) -> ServiceAnswer:
         name=service.text("name", language),
         duration_minutes=service.duration // timedelta(minutes=1),
         mode=service.mode,
-        practitioners=[_practitioner_answer(each) for each in service.practitioners],
+        practitioners=[practitioner_answer(each) for each in service.practitioners],
     )
-
-
-def _practitioner_answer(practitioner: Resource) -> PractitionerAnswer:
-    return PractitionerAnswer(slug=practitioner.slug, name=practitioner.name)
-
-
-def _slot_answers(slots: Sequence[Slot], service: HealthcareService) -> list[SlotAnswer]:
-    slugs = {each.id: each.slug for each in service.practitioners}
-    return [
-        SlotAnswer(
-            start=fields.utc_text(slot.start),
-            end=fields.utc_text(slot.end),
-            practitioners=[slugs[each] for each in slot.practitioners],
-        )
-        for slot in slots
-    ]
 
 
 def _appointment_answer(appointment: Appointment) -> AppointmentAnswer:
@@ -346,7 +235,7 @@ def _appointment_answer(appointment: Appointment) -> AppointmentAnswer:
         start=fields.utc_text(appointment.start_at),
         end=fields.utc_text(appointment.end_at),
         sequence=appointment.sequence,
-        practitioner=_practitioner_answer(appointment.practitioner),
+        practitioner=practitioner_answer(appointment.practitioner),
         links=LinksAnswer(
             self=f"{base}/api/v1/appointments/{token}",
             manage=f"{base}/appointments/{token}",

@@ -98,6 +98,77 @@ class CancelBody(Body):
     reason: Text = Field("", description="At most 500 characters.", examples=["I am away."])
 
 
+class CallerBody(Body):
+    """Who is to be met, with an address or a number, as they told the desk."""
+
+    name: Text = Field(description="As its owner writes it.", examples=["Sam Rivers"])
+    email: Text | None = Field(
+        None,
+        description="The invitation goes there; without it nobody is written to.",
+        examples=["sam@mail.example"],
+    )
+    phone: Text | None = Field(
+        None,
+        description="As people type it; needed without an address, and when the service's mode is"
+        " `phone`.",
+        examples=["(212) 555-0123"],
+    )
+    timezone: Text | None = Field(
+        None,
+        description="IANA name of the zone in which times are told; without it the clinic's.",
+        examples=["America/New_York"],
+    )
+    may_leave_message: bool = Field(
+        False, description="Whether a message may be left at the number."
+    )
+    language: Text = Field(
+        ENGLISH,
+        description="In which language the patient is written to.",
+        json_schema_extra={"enum": [*LANGUAGES]},
+    )
+
+
+class StaffBookingBody(Body):
+    """What the desk books, and for whom."""
+
+    service: Text = Field(
+        description="Slug of the service; also one that is for staff alone.",
+        examples=["first-consultation"],
+    )
+    start: Text = Field(
+        description="Start of a free slot: RFC 3339, with any offset.",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-11-24T14:00:00Z"],
+    )
+    practitioner: Text | None = Field(
+        None,
+        description="Slug of a practitioner; without it whoever is free and has fewest"
+        " appointments that day is chosen.",
+        examples=["maya-ellison"],
+    )
+    patient: CallerBody
+
+
+class MoveBody(RescheduleBody):
+    """Where the desk moves an appointment."""
+
+    practitioner: Text | None = Field(
+        None,
+        description="Slug of a practitioner; without it the present one if free then, otherwise"
+        " another.",
+        examples=["maya-ellison"],
+    )
+
+
+class AttendanceBody(Body):
+    """Whether the patient came."""
+
+    status: Literal["arrived", "fulfilled", "noshow", "booked"] = Field(
+        description="`arrived`, `fulfilled` (was seen), `noshow` (did not come), or `booked`: what"
+        " was noted is taken back."
+    )
+
+
 class Answer(BaseModel):
     """Something that is told."""
 
@@ -169,6 +240,46 @@ class AppointmentAnswer(Answer):
     )
     practitioner: PractitionerAnswer
     links: LinksAnswer
+
+
+class StaffPatientAnswer(Answer):
+    """Who comes."""
+
+    name: str = Field(examples=["Sam Rivers"])
+    email: str | None
+    phone: str | None = Field(description="E.164.")
+    may_leave_message: bool = Field(description="Whether a message may be left at the number.")
+    timezone: str = Field(description="IANA name of the zone in which they are told times.")
+    language: str = Field(description="In which language they are written to.")
+
+
+class StaffAppointmentAnswer(Answer):
+    """An appointment as the desk sees it."""
+
+    reference: str = Field(description="Names it in requests.", examples=["7KX2M9QD"])
+    status: Status
+    service: str = Field(description="Slug of the service.", examples=["first-consultation"])
+    start: Instant
+    end: Instant
+    sequence: int = Field(
+        ge=0, description="iCalendar SEQUENCE: rises with every change the patient is told of."
+    )
+    practitioner: PractitionerAnswer
+    room: str | None = Field(description="Slug of the room, where it takes one.")
+    created_at: Instant
+    updated_at: Instant
+    patient: StaffPatientAnswer | None = Field(
+        description="`null` for a key without `appointments:read`, and once it was erased."
+    )
+
+
+class StaffAppointmentsAnswer(Answer):
+    """Some appointments, in order of time; cancelled ones are among them."""
+
+    appointments: list[StaffAppointmentAnswer]
+    next: str | None = Field(
+        description="There are more: ask again with this as `after`. `null` at the end."
+    )
 
 
 class Problem(Answer):

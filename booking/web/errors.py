@@ -51,6 +51,8 @@ TITLES = {
     "not_offered": "No such service or practitioner can be booked online.",
     "not_found": "There is nothing here.",
     "invalid": "Some values are missing or wrong.",
+    "bad_key": "No key was sent, or one that opens nothing here.",
+    "insufficient_scope": "This key may not do that.",
     "bad_signature": "The signature is missing, wrong or too old.",
 }
 CODES = {413: "request_entity_too_large"}

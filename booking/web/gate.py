@@ -1,4 +1,5 @@
-"""Closed by default: what is not on the public list needs a member of staff who is signed in.
+"""Closed by default: what is not on the public list needs a member of staff who is signed in, or,
+for programs, a key.
 
 Also the headers of every answer, and the one log line of every request.
 """
@@ -27,7 +28,7 @@ from sqlalchemy.orm import Session
 from booking.domain.refusals import UnknownAppointment
 from booking.models import Appointment
 from booking.services.appointments import appointment_by_reference
-from booking.web import embedding, permissions, sessions
+from booking.web import embedding, keyed, permissions, sessions
 from booking.web.state import booking, now
 
 log = structlog.get_logger("web")
@@ -171,6 +172,8 @@ def _begin() -> None:
 def _gate() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
+    if keyed.is_asked():
+        return keyed.refusal()
     found = sessions.signed()
     if found is not None:
         if UNATTENDED not in request.headers:

@@ -21,6 +21,8 @@ BOOKINGS = {"address": "30 per hour", "network": "120 per hour", "contact": "6 p
 CODES = "30 per hour"
 """Wrong codes of one account: only who knows its password can use them up."""
 HOLDS = {"address": "60 per hour", "network": "240 per hour"}
+KEYS = "120 per minute"
+"""What one key may ask for: more than a program needs that looks what has changed."""
 SIGN_INS = {"address": "10 per 15 minutes", "network": "60 per 15 minutes"}
 
 
@@ -120,6 +122,11 @@ def account() -> str:
     return _hidden(f"account {current_user.id}")
 
 
+def api_key() -> str:
+    """Which key asks; the gate has looked at it."""
+    return _hidden(f"key {g.asker.number}")
+
+
 def _hidden(who: str) -> str:
     return booking().house.keys.digest("rate-limit", who.encode("utf-8", "replace")).hex()[:32]
 
@@ -145,6 +152,11 @@ def limit_bookings(view: Callable[..., Any]) -> Callable[..., Any]:
         )
         view = shared(view)
     return view
+
+
+def limit_keys(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count what a program asks for, by its key, whatever it asks and wherever it asks from."""
+    return limiter.shared_limit(KEYS, scope="api-key", key_func=api_key)(view)
 
 
 def limit_holds(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,12 +12,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from booking.models import Scope
 from booking.web import contract
 from booking.web.errors import title_of
 from booking.web.operations import OPERATIONS, PROBLEMS, Operation, Parameter, Reply
 
 PREFIX = "/api/v1"
 PROBLEM = "application/problem+json"
+SCHEME = "key"
 
 Json = dict[str, Any]
 
@@ -39,10 +41,11 @@ def document() -> Json:
         "tags": [
             {"name": "Offer", "description": "What can be booked, and when."},
             {"name": "Appointments", "description": "Book, read, move and cancel."},
+            {"name": "Desk", "description": "For the clinic's own programs, with a key."},
             {"name": "Machines", "description": "For programs of the clinic, and about the API."},
         ],
         "paths": _paths(),
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(), "securitySchemes": {SCHEME: KEY}},
     }
 
 
@@ -67,6 +70,9 @@ def _operation(operation: Operation) -> Json:
         "summary": operation.summary,
         "description": operation.description,
     }
+    if operation.scope is not None:
+        found["security"] = [{SCHEME: [operation.scope.value]}]
+        found["description"] += f" The key needs `{operation.scope}`."
     if operation.parameters:
         found["parameters"] = [_parameter(each) for each in operation.parameters]
     if operation.body is not None:
@@ -174,9 +180,18 @@ def _schemas() -> Json:
     return dict(sorted(schemas.items()))
 
 
+KEY: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "bk_ and 43 characters",
+    "description": "A key that an administrator makes for a program, with scopes: "
+    + " and ".join(f"`{each}`" for each in Scope)
+    + ". Sent as `Authorization: Bearer bk_…`.",
+}
 INTRODUCTION = """\
 JSON in and out. Instants are RFC 3339 in UTC (`2026-11-24T14:30:00Z`). There is no sign-in and no
-cookie: a patient's token opens that patient's appointment. Bodies are `application/json` of at most
+cookie: a patient's token opens that patient's appointment, and the clinic's own programs send a
+key, which an administrator makes. Bodies are `application/json` of at most
 64 KiB; members that are not named here are left aside.
 
 What goes wrong is told as `application/problem+json` (RFC 9457) with a `code` that stays the same.

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from booking.messages.languages import LANGUAGES
+from booking.models import Scope
 from booking.web import contract
 
 MOST_DAYS = 62
 """Of free slots in one answer."""
+MOST_LISTED = 100
+"""Of appointments in one answer."""
 LONGEST_KEY = 200
 """Characters of an `Idempotency-Key`."""
 HOST = "https://book.example.org"
@@ -61,7 +64,7 @@ class Operation:
     """Below `/api/v1`."""
     name: str
     """For programs: stays the same."""
-    tag: Literal["Offer", "Appointments", "Machines"]
+    tag: Literal["Offer", "Appointments", "Desk", "Machines"]
     summary: str
     description: str
     curl: str
@@ -72,6 +75,8 @@ class Operation:
     body_required: bool = True
     sends: Json | None = None
     """An example of the body."""
+    scope: Scope | None = None
+    """What a key needs, where one is asked for."""
     raw_bodies: tuple[str, ...] = ()
     """Types of a body that is not JSON."""
 
@@ -97,6 +102,27 @@ EXAMPLE_APPOINTMENT = {
         "invite": f"{HOST}/appointments/{EXAMPLE_TOKEN}/invite.ics",
     },
 }
+EXAMPLE_REFERENCE = "7KX2M9QD"
+EXAMPLE_OF_THE_DESK: Json = {
+    "reference": EXAMPLE_REFERENCE,
+    "status": "booked",
+    "service": "first-consultation",
+    "start": EXAMPLE_SLOT["start"],
+    "end": EXAMPLE_SLOT["end"],
+    "sequence": 0,
+    "practitioner": EXAMPLE_PRACTITIONER,
+    "room": None,
+    "created_at": "2026-11-20T09:12:00Z",
+    "updated_at": "2026-11-20T09:12:00Z",
+    "patient": {
+        "name": "Sam Rivers",
+        "email": "sam@mail.example",
+        "phone": "+12125550123",
+        "may_leave_message": False,
+        "timezone": "America/New_York",
+        "language": "en",
+    },
+}
 EXAMPLE_BOOKING = {
     "service": "first-consultation",
     "start": "2026-11-24T14:00:00Z",
@@ -111,6 +137,16 @@ PROBLEMS = {
         401,
         "The signature is missing, wrong or more than five minutes off.",
         headers={"WWW-Authenticate": "`Booking-Signature`."},
+    ),
+    "bad_key": Trouble(
+        401,
+        "No key, or one that opens nothing: it has ended, or rests, or never was.",
+        headers={"WWW-Authenticate": "`Bearer` (RFC 6750)."},
+    ),
+    "insufficient_scope": Trouble(
+        403,
+        "The key may not do that.",
+        headers={"WWW-Authenticate": "`Bearer` with the scope that it takes."},
     ),
     "too_late": Trouble(403, "It is within the service's cut-off, or over."),
     "not_found": Trouble(404, "There is nothing here."),
@@ -135,7 +171,7 @@ PROBLEMS = {
     ),
     "key_reused": Trouble(422, "The `Idempotency-Key` came before with another body."),
     "too_many_requests": Trouble(
-        429, "Too much in an hour from one address, network or contact.", headers=RETRY
+        429, "Too much in a short time from one address, network, contact or key.", headers=RETRY
     ),
     "busy": Trouble(503, "The database is busy; nothing was written.", headers=RETRY),
     "away": Trouble(
@@ -168,6 +204,189 @@ IF_NONE_MATCH = Parameter(
     "header",
 )
 DAY: Json = {"type": "string", "format": "date"}
+
+REFERENCE = Parameter(
+    "reference",
+    "What staff know the appointment by.",
+    EXAMPLE_REFERENCE,
+    {"type": "string", "minLength": 1},
+    "path",
+    required=True,
+)
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "New for each wish. The same key with the same body gives the same appointment"
+    " again; kept for 24 hours.",
+    "5f0c0f0e-6f0b-4b52-9a53-0d8f3f6a1c11",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    "header",
+)
+BEARER = "  -H 'Authorization: Bearer bk_…'"
+JSON_BODY = "  -H 'Content-Type: application/json'"
+KEYED = ("bad_key", "insufficient_scope", "too_many_requests", *UNWELL)
+ONE = f"{HOST}/api/v1/staff/appointments/{EXAMPLE_REFERENCE}"
+DESK = (
+    Operation(
+        verb="get",
+        path="/staff/appointments",
+        name="listAppointments",
+        tag="Desk",
+        scope=Scope.READ,
+        summary="Who comes when",
+        description="The appointments that begin on some days of the clinic, both included; at most"
+        f" {MOST_DAYS} days, {MOST_LISTED} at a time, cancelled ones among them. For more ask again"
+        " with `next` as `after`: nothing is met twice, whatever is booked meanwhile.",
+        curl=f"curl '{HOST}/api/v1/staff/appointments?from=2026-11-24&to=2026-11-30' \\\n{BEARER}",
+        parameters=(
+            Parameter("from", "The first day.", "2026-11-24", DAY, required=True),
+            Parameter("to", "The last day, itself included.", "2026-11-30", DAY, required=True),
+            Parameter(
+                "practitioner",
+                "Slug of a practitioner; without it everybody's.",
+                "maya-ellison",
+                {"type": "string"},
+            ),
+            Parameter(
+                "service",
+                "Slug of a service; without it all.",
+                "first-consultation",
+                {"type": "string"},
+            ),
+            Parameter(
+                "after",
+                "What the answer before gave as `next`.",
+                f"2026-11-24T14:00:00Z_{EXAMPLE_REFERENCE}",
+                {"type": "string"},
+            ),
+        ),
+        replies=(
+            Reply(
+                200,
+                "The appointments.",
+                contract.StaffAppointmentsAnswer,
+                {"appointments": [EXAMPLE_OF_THE_DESK], "next": None},
+            ),
+        ),
+        problems=("invalid", *KEYED),
+    ),
+    Operation(
+        verb="post",
+        path="/staff/appointments",
+        name="bookForCaller",
+        tag="Desk",
+        scope=Scope.WRITE,
+        summary="Book for somebody who has called",
+        description="By the rules of the desk: any service, no limit for one contact; an address or"
+        " a number is needed. With an address an invitation is mailed, without one nobody is told.",
+        curl=f"curl {HOST}/api/v1/staff/appointments \\\n{BEARER} \\\n{JSON_BODY} \\\n"
+        """  -d '{"service": "first-consultation", "start": "2026-11-24T14:00:00Z",
+       "patient": {"name": "Sam Rivers", "phone": "(212) 555-0123"}}'""",
+        parameters=(IDEMPOTENCY_KEY,),
+        body=contract.StaffBookingBody,
+        sends={
+            "service": "first-consultation",
+            "start": "2026-11-24T14:00:00Z",
+            "patient": {"name": "Sam Rivers", "phone": "(212) 555-0123"},
+        },
+        replies=(
+            Reply(
+                201,
+                "It is booked.",
+                contract.StaffAppointmentAnswer,
+                EXAMPLE_OF_THE_DESK,
+                {"Location": "The appointment, in this API."},
+            ),
+        ),
+        problems=(*WRITING, "not_offered", "slot_taken", "key_reused", *KEYED),
+    ),
+    Operation(
+        verb="get",
+        path="/staff/appointments/{reference}",
+        name="readAppointmentOfTheDesk",
+        tag="Desk",
+        scope=Scope.READ,
+        summary="One appointment, with the patient",
+        description="Each reading is in the clinic's audit trail, under the name of the key.",
+        curl=f"curl {ONE} \\\n{BEARER}",
+        parameters=(REFERENCE,),
+        replies=(
+            Reply(200, "The appointment.", contract.StaffAppointmentAnswer, EXAMPLE_OF_THE_DESK),
+        ),
+        problems=("not_found", *KEYED),
+    ),
+    Operation(
+        verb="post",
+        path="/staff/appointments/{reference}/reschedule",
+        name="moveAppointment",
+        tag="Desk",
+        scope=Scope.WRITE,
+        summary="Move an appointment for a patient",
+        description="To another free start, also within the cut-off for patients; they are told by"
+        " mail. If the new time is gone, the appointment stays where it was.",
+        curl=f"curl {ONE}/reschedule \\\n{BEARER} \\\n{JSON_BODY} \\\n"
+        """  -d '{"start": "2026-11-24T15:00:00Z"}'""",
+        parameters=(REFERENCE,),
+        body=contract.MoveBody,
+        sends={"start": "2026-11-24T15:00:00Z"},
+        replies=(
+            Reply(
+                200,
+                "It is moved.",
+                contract.StaffAppointmentAnswer,
+                EXAMPLE_OF_THE_DESK
+                | {"start": "2026-11-24T15:00:00Z", "end": "2026-11-24T15:45:00Z", "sequence": 1},
+            ),
+        ),
+        problems=(*WRITING, "not_found", "not_offered", "slot_taken", "wrong_state", *KEYED),
+    ),
+    Operation(
+        verb="post",
+        path="/staff/appointments/{reference}/cancel",
+        name="cancelForPatient",
+        tag="Desk",
+        scope=Scope.WRITE,
+        summary="Cancel an appointment for a patient",
+        description="Also within the cut-off for patients; they are told by mail. A request without"
+        " a body gives no reason.",
+        curl=f"curl -X POST {ONE}/cancel \\\n{BEARER}",
+        parameters=(REFERENCE,),
+        body=contract.CancelBody,
+        body_required=False,
+        sends={"reason": "The practitioner is ill."},
+        replies=(
+            Reply(
+                200,
+                "It is cancelled.",
+                contract.StaffAppointmentAnswer,
+                EXAMPLE_OF_THE_DESK | {"status": "cancelled", "sequence": 1},
+            ),
+        ),
+        problems=(*WRITING, "not_found", "wrong_state", *KEYED),
+    ),
+    Operation(
+        verb="post",
+        path="/staff/appointments/{reference}/attendance",
+        name="noteAttendance",
+        tag="Desk",
+        scope=Scope.WRITE,
+        summary="Note whether the patient came",
+        description="From the day of the appointment on. Nobody is told by mail.",
+        curl=f"curl {ONE}/attendance \\\n{BEARER} \\\n{JSON_BODY} \\\n"
+        """  -d '{"status": "arrived"}'""",
+        parameters=(REFERENCE,),
+        body=contract.AttendanceBody,
+        sends={"status": "arrived"},
+        replies=(
+            Reply(
+                200,
+                "It is noted.",
+                contract.StaffAppointmentAnswer,
+                EXAMPLE_OF_THE_DESK | {"status": "arrived"},
+            ),
+        ),
+        problems=(*WRITING, "not_found", "slot_taken", "wrong_state", *KEYED),
+    ),
+)
 
 OPERATIONS = (
     Operation(
@@ -270,16 +489,7 @@ OPERATIONS = (
         """  -d '{"service": "first-consultation", "start": "2026-11-24T14:00:00Z",
        "patient": {"name": "Sam Rivers", "email": "sam@mail.example"},
        "email_consent": true}'""",
-        parameters=(
-            Parameter(
-                "Idempotency-Key",
-                "New for each wish. The same key with the same body gives the same appointment"
-                " again; kept for 24 hours.",
-                "5f0c0f0e-6f0b-4b52-9a53-0d8f3f6a1c11",
-                {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
-                "header",
-            ),
-        ),
+        parameters=(IDEMPOTENCY_KEY,),
         body=contract.BookingBody,
         sends=EXAMPLE_BOOKING,
         replies=(
@@ -368,6 +578,7 @@ OPERATIONS = (
         ),
         problems=(*WRITING, "too_late", "not_found", "wrong_state", *UNWELL),
     ),
+    *DESK,
     Operation(
         verb="post",
         path="/replies",

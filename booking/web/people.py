@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_security.utils import hash_password
 from sqlalchemy.orm import Session
 
-from booking.models import User
+from booking.models import Role, User
 from booking.models.database import db, transaction
-from booking.services import agenda, people, second_steps
+from booking.services import agenda, api_keys, people, second_steps
 from booking.services.accounts import AccountExists, NobodyToBe
 from booking.services.people import Deed, LastAdministrator, OwnAccess, UnknownPerson
 from booking.web.forms import ButtonForm
@@ -82,9 +82,10 @@ def role(person: int) -> ResponseReturnValue:
     if not form.validate_on_submit():
         found = _person(db.session(), person)
         return _role_page(found, form), 422
+    stays = form.standing().role == Role.ADMINISTRATOR
     return _act(
         lambda session: people.change_role(session, person, form.standing(), _deed()),
-        "Changed. It holds at once.",
+        "Changed. It holds at once." + ("" if stays else _resting(person)),
     )
 
 
@@ -93,7 +94,7 @@ def disable(person: int) -> ResponseReturnValue:
     """Take their access away; every session of theirs ends."""
     return _act(
         lambda session: people.disable(session, person, _deed()),
-        "Disabled. Every session of theirs has ended.",
+        "Disabled. Every session of theirs has ended." + _resting(person),
     )
 
 
@@ -139,6 +140,14 @@ def _act(act: Callable[[Session], User], told: str) -> ResponseReturnValue:
         told = NOT_THE_LAST
     flash(told)
     return redirect(url_for(".page"), 303)
+
+
+def _resting(person: int) -> str:
+    """Which programs stand still, since the person has seen their keys."""
+    names = api_keys.resting(db.session(), person)
+    if not names:
+        return ""
+    return f" These keys rest until another administrator renews them: {', '.join(names)}."
 
 
 def _person(session: Session, number: int) -> User:

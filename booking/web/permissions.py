@@ -24,6 +24,8 @@ class Permission(StrEnum):
     CALENDARS = "calendars"
     """Feeds and calendars that are read; a clinician's own only."""
     PEOPLE = "people"
+    PROGRAMS = "programs"
+    """Keys of other programs, and addresses that are told of appointments."""
     AUDIT = "audit"
     NUMBERS = "numbers"
     EXPORT = "export"
@@ -42,7 +44,8 @@ _OWN = frozenset(
 )
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
-    Role.SCHEDULER: frozenset(Permission) - {Permission.PEOPLE, Permission.AUDIT, Permission.ERASE},
+    Role.SCHEDULER: frozenset(Permission)
+    - {Permission.PEOPLE, Permission.PROGRAMS, Permission.AUDIT, Permission.ERASE},
     Role.CLINICIAN: _OWN,
     Role.AUDITOR: frozenset({Permission.ACCOUNT, Permission.AUDIT}),
 }
@@ -86,6 +89,12 @@ NEEDED: dict[str, Permission] = {
     "desk.search": Permission.SEE_DAY,
     "desk.undo": Permission.ACT,
     "desk.write_note": Permission.ACT,
+    "keys.end": Permission.PROGRAMS,
+    "keys.make": Permission.PROGRAMS,
+    "keys.make_form": Permission.PROGRAMS,
+    "keys.page": Permission.PROGRAMS,
+    "keys.renew": Permission.PROGRAMS,
+    "keys.renew_form": Permission.PROGRAMS,
     "retention.one": Permission.ERASE,
     "retention.one_form": Permission.ERASE,
     "retention.rules": Permission.ERASE,

@@ -28,6 +28,12 @@ LOOKING, ACTING = timedelta(minutes=15), timedelta(minutes=30)
 sent, since a session that stands idle for longer than their difference has ended anyway."""
 ASK_AGAIN = frozenset(
     {
+        "keys.end",
+        "keys.make",
+        "keys.make_form",
+        "keys.page",
+        "keys.renew",
+        "keys.renew_form",
         "retention.one",
         "retention.one_form",
         "retention.rules",
@@ -56,6 +62,8 @@ ASK_AGAIN = frozenset(
 )
 """What asks who is there again when nobody has proved it for a while."""
 NOT_YET = "Nothing was changed yet. Confirm that it is you, then press the button again."
+PAGE_OF = {"keys": "keys.page", "people": "people.page"}
+"""Where the buttons stand that have no page of their own; elsewhere it is that of the account."""
 LEADS_TO = {
     Reach.SECOND_STEP: (
         "steps.page",
@@ -176,7 +184,7 @@ def _by_way_of(endpoint: str) -> ResponseReturnValue:
         return redirect(url_for(endpoint, next=request.full_path.rstrip("?")))
     page = request.path
     if request.url_rule and not _has_page(request.url_rule.rule):
-        page = url_for("people.page" if request.blueprint == "people" else "account.page")
+        page = url_for(PAGE_OF.get(request.blueprint or "", "account.page"))
     return redirect(url_for(endpoint, next=page), 303)
 
 

@@ -9,6 +9,7 @@ from flask_security import current_user
 
 from booking.models.database import Busy, transaction
 from booking.services import audit
+from booking.web import keyed
 from booking.web.state import booking, now
 
 
@@ -18,7 +19,7 @@ def install(app: Flask) -> None:
 
 
 def saw(action: str, subject: str = "") -> None:
-    """Note that the member of staff who asks is shown this.
+    """Note that the member of staff who asks, or the program, is shown this.
 
     Args:
         action: What was read, as `appointment.read`.
@@ -31,7 +32,7 @@ def _write(response: Response) -> Response:
     reads = g.pop("reads", [])
     if not reads or response.status_code >= 400:
         return response
-    keys, actor = booking().house.keys, str(current_user.email)
+    keys, actor = booking().house.keys, _who()
     try:
         with transaction() as session:
             for action, subject in reads:
@@ -39,3 +40,8 @@ def _write(response: Response) -> Response:
     except Busy as busy:
         return current_app.make_response(current_app.handle_user_exception(busy))
     return response
+
+
+def _who() -> str:
+    """The program whose key was shown, or else the member of staff who is signed in."""
+    return keyed.asker().actor if keyed.is_asked() else str(current_user.email)

@@ -22,12 +22,13 @@ from booking.app import create_app
 from booking.domain.lifecycle import Verb
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.messages.transports import PermanentFailure
-from booking.models import AddressChange, Appointment, OwedMessage, SentMessage
+from booking.models import AddressChange, Appointment, OwedMessage, Scope, SentMessage
 from booking.models.database import db, transaction
-from booking.services import waitlist
+from booking.services import api_keys, waitlist
 from booking.services.appointments import book_appointment, cancel_appointment, note_attendance
 from booking.services.contact_changes import ask_for_address
 from booking.services.links import token_of
+from booking.services.people import Deed
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.services.waitlist import Waiting
 from booking.worker import worker_of
@@ -258,6 +259,9 @@ def _addresses(site: Site) -> dict[str, str]:
         ask_for_address(session, mine, "new@mail.example", HOUSE, now=site.clock.now)
         asked = session.get_one(AddressChange, mine.id)
         wish = HOUSE.keys.address_token(asked.nonce)
+    with site.app.app_context(), transaction() as session:
+        deed = Deed(seed.DEMO_SIGN_IN, site.clock.now, HOUSE)
+        api_keys.make(session, api_keys.NewKey("Records", [*Scope], None), deed)
     with site.app.app_context():
         WaitlistOfferer(house=HOUSE, clock=site.clock).turn()
     return {
@@ -313,6 +317,9 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff confirm": "/staff/account/confirm",
         "staff audit": "/staff/audit/?check=1",
         "staff calendars": "/staff/calendars/",
+        "staff keys": "/staff/keys/",
+        "staff key, new": "/staff/keys/new",
+        "staff key, renew": "/staff/keys/1/renew",
         "staff schedule": "/staff/schedule/",
         "staff week": "/staff/schedule/practitioners/maya-ellison",
         "staff hours": "/staff/schedule/practitioners/maya-ellison/hours/new",

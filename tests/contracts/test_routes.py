@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from booking.web import gate
+from booking.web import gate, keyed
 from tests.answers import a_mail, take_in
 from tests.builders import Mailbox
 from tests.visits import (
@@ -90,7 +90,22 @@ PUBLIC = {
     "static",
 }
 """Frozen: whoever opens a page to the public says so here as well."""
+BY_KEY = {
+    "staff_api.appointment",
+    "staff_api.appointments",
+    "staff_api.attendance",
+    "staff_api.book",
+    "staff_api.cancel",
+    "staff_api.reschedule",
+}
+"""What programs open with a key, and nobody without."""
 STAFFS_OWN = {
+    "keys.end",
+    "keys.make",
+    "keys.make_form",
+    "keys.page",
+    "keys.renew",
+    "keys.renew_form",
     "look.change",
     "look.page",
     "look.put_logo",
@@ -268,7 +283,8 @@ def test_the_public_list_is_the_one_that_was_agreed() -> None:
 def test_every_route_is_known(sqlite_app: Flask) -> None:
     endpoints = {rule.endpoint for rule in sqlite_app.url_map.iter_rules()}
 
-    assert endpoints == PUBLIC | STAFFS_OWN
+    assert endpoints == PUBLIC | STAFFS_OWN | BY_KEY
+    assert set(keyed.NEEDED) == BY_KEY
 
 
 def test_what_is_not_public_asks_for_sign_in_whatever_the_verb(
@@ -277,7 +293,7 @@ def test_what_is_not_public_asks_for_sign_in_whatever_the_verb(
     known, before = verbs_of(everywhere), rows()
 
     for rule, path in everywhere:
-        for verb in VERBS if rule.endpoint not in PUBLIC else ():
+        for verb in VERBS if rule.endpoint not in PUBLIC | BY_KEY else ():
             answer = client.open(path, method=verb)
             expected = (302, 303) if verb in known[path] else (405,)
             assert answer.status_code in expected, (verb, path)
@@ -354,6 +370,7 @@ def test_what_changes_something_refuses_a_request_without_our_token(
             "earlier": 422,
             "erasure": 422,
             "lost": 422,
+            "staff_api": 401,
             "public": 422,
             "patient": 422,
         }

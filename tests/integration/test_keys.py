@@ -62,6 +62,8 @@ THIRD = "a-third-secret-that-is-only-used-in-tests-43210"
 BEFORE, BOTH, AFTER = HOUSE.keys, Keys(NEWER, (SECRET,)), Keys(NEWER)
 ROTATE = (sys.executable, "-m", "flask", "--app", "wsgi", "keys", "rotate")
 NOT_SEALED = {
+    "api_key.digest",
+    "api_key.former_digest",
     *("account_link.digest", "account_link.nonce", "address_change.digest", "address_change.nonce"),
     *("appointment.link_digest", "appointment.link_nonce", "feed.digest", "feed.nonce"),
     *("audit_entry.digest", "audit_head.digest", "hold.key_digest", "link_request.digest"),
