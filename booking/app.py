@@ -65,6 +65,7 @@ from booking.web import (
     texts,
     trail,
     waitlist,
+    webhooks,
 )
 from booking.web.limits import limiter
 from booking.web.state import Booking
@@ -86,7 +87,7 @@ BLUEPRINTS = (
     *(api, staff_api, reference, inbound, join, feeds, fhir, embedding, styleguide),
     *(staff, desk, day, waitlist, answers, calendars, schedule, closures, texts),
     *(services, rooms, places, clinic_numbers, look),
-    *(audit, retention, people, keys, account, passkeys, steps, second, numbers),
+    *(audit, retention, people, keys, webhooks, account, passkeys, steps, second, numbers),
     ops,
 )
 

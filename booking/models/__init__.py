@@ -57,6 +57,7 @@ from booking.models.staff import (
 )
 from booking.models.time_version import OF_THE_CLINIC, TimeVersion
 from booking.models.waitlist import Outcome, WaitlistEntry, WaitlistOffer
+from booking.models.webhook import Event, OwedCall, Webhook
 
 __all__ = [
     "OF_THE_CLINIC",
@@ -75,6 +76,7 @@ __all__ = [
     "CalendarKind",
     "Clinic",
     "Closure",
+    "Event",
     "Feed",
     "FeedShows",
     "FormerInvitation",
@@ -94,6 +96,7 @@ __all__ = [
     "OpeningBreak",
     "OpeningHours",
     "Outcome",
+    "OwedCall",
     "OwedMessage",
     "Passkey",
     "Practitioner",
@@ -119,5 +122,6 @@ __all__ = [
     "Visibility",
     "WaitlistEntry",
     "WaitlistOffer",
+    "Webhook",
     "sealed_by",
 ]

@@ -21,7 +21,7 @@ from booking.models import (
     HealthcareService,
     Kind,
 )
-from booking.services import audit
+from booking.services import audit, calls
 from booking.services.allocation import (
     asked_for,
     choose,
@@ -280,6 +280,8 @@ def record(
 ) -> None:
     """Add a line to the appointment's history, and to the audit trail; the last of every change.
 
+    Programs that are to be told of it are owed that here.
+
     Args:
         former: What the calendar had answered, and when, if the change made that void.
     """
@@ -297,6 +299,7 @@ def record(
             answered_before_at=answered_before_at,
         )
     )
+    calls.owe(session, appointment, verb, now=now)
     audit.note(
         session,
         f"appointment.{verb}",

@@ -25,6 +25,7 @@ from booking.models import (
     Clinic,
     FormerInvitation,
     IdempotencyKey,
+    OwedCall,
     OwedMessage,
     ReceivedMail,
     SentMessage,
@@ -193,6 +194,7 @@ def erase(
         AddressChange,
         ReceivedMail,
         Told,
+        OwedCall,
     ):
         session.execute(delete(about).where(about.appointment_id == appointment.id))
     appointment.erase_at, appointment.erased_at = None, now

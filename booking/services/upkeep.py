@@ -11,6 +11,7 @@ from booking.models import (
     Hold,
     IdempotencyKey,
     LinkRequest,
+    OwedCall,
     RateCounter,
     SpentChallenge,
     StaffSession,
@@ -19,6 +20,8 @@ from booking.services.accounts import SESSION_LIFE
 from booking.services.allocation import lock_held
 from booking.services.lost_links import PAUSE
 
+CALL_LIFE = timedelta(days=30)
+"""How long it is known what programs were told, and what they did not take."""
 KEY_LIFE = timedelta(hours=24)
 HOLD_REST = timedelta(hours=1)
 """Holds that ran out go with who wants their time; this is for those that nobody wants."""
@@ -33,6 +36,7 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))
+    session.execute(delete(OwedCall).where(OwedCall.settled_at < now - CALL_LIFE))
     _forget_holds(session, now)
 
 

@@ -186,6 +186,14 @@ NEEDED: dict[str, Permission] = {
     "waitlist.page": Permission.SEE_DAY,
     "waitlist.remove": Permission.ACT,
     "waitlist.skip": Permission.ACT,
+    "webhooks.add": Permission.PROGRAMS,
+    "webhooks.add_form": Permission.PROGRAMS,
+    "webhooks.page": Permission.PROGRAMS,
+    "webhooks.remove": Permission.PROGRAMS,
+    "webhooks.renew": Permission.PROGRAMS,
+    "webhooks.renew_form": Permission.PROGRAMS,
+    "webhooks.resume": Permission.PROGRAMS,
+    "webhooks.test": Permission.PROGRAMS,
 }
 """What each endpoint that is not public needs; one without a line opens for nobody."""
 

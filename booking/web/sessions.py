@@ -58,11 +58,19 @@ ASK_AGAIN = frozenset(
         "second.picture",
         "second.remove_app",
         "second.remove_passkey",
+        "webhooks.add",
+        "webhooks.add_form",
+        "webhooks.page",
+        "webhooks.remove",
+        "webhooks.renew",
+        "webhooks.renew_form",
+        "webhooks.resume",
+        "webhooks.test",
     }
 )
 """What asks who is there again when nobody has proved it for a while."""
 NOT_YET = "Nothing was changed yet. Confirm that it is you, then press the button again."
-PAGE_OF = {"keys": "keys.page", "people": "people.page"}
+PAGE_OF = {each: f"{each}.page" for each in ("keys", "people", "webhooks")}
 """Where the buttons stand that have no page of their own; elsewhere it is that of the account."""
 LEADS_TO = {
     Reach.SECOND_STEP: (

@@ -16,7 +16,7 @@ from booking.domain.lifecycle import Verb
 from booking.domain.refusals import SlotTaken, WrongState
 from booking.models import Appointment
 from booking.models.database import db, transaction
-from booking.services import agenda, busy, inbox
+from booking.services import agenda, busy, inbox, webhooks
 from booking.services.appointments import (
     cancel_appointment,
     its_day_has_come,
@@ -33,6 +33,7 @@ from booking.web.errors import note_guard
 from booking.web.forms import AddressForm, ButtonForm, CancelForm, NoteForm, RescheduleForm
 from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
 from booking.web.moving import move_page
+from booking.web.permissions import may
 from booking.web.state import booking, clinic, now
 from booking.web.times import Query, read_query
 from booking.web.trail import saw
@@ -76,6 +77,7 @@ def upcoming() -> ResponseReturnValue:
         calendars_failing=[
             each for each in busy.failing(session, now=now()) if is_mine(each.resource_id)
         ],
+        webhooks_failing=webhooks.failing(session, now=now()) if may("programs") else [],
         state=state(),
         button=ButtonForm(),
     )

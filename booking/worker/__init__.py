@@ -22,6 +22,7 @@ from booking.worker.lost_links import LinkAnswerer
 from booking.worker.replies import ReplyReader
 from booking.worker.retention import Eraser
 from booking.worker.waitlist import WaitlistOfferer
+from booking.worker.webhooks import WebhookCaller
 from booking.worker.welcomes import WelcomeSender
 
 log = structlog.get_logger("worker")
@@ -66,6 +67,13 @@ def welcome_sender_of(app: Flask) -> WelcomeSender:
     )
 
 
+def webhook_caller_of(app: Flask) -> WebhookCaller:
+    """Who tells other programs, wherever the app's settings let it go."""
+    state = app.extensions["booking"]
+    hosts = state.settings.calendar_hosts
+    return WebhookCaller(keys=state.house.keys, hosts=hosts, clock=state.clock)
+
+
 def readers_of(app: Flask) -> list[Reader]:
     """What works beside the delivery: what is read from outside, mails to new staff, lost links."""
     state = app.extensions["booking"]
@@ -75,6 +83,7 @@ def readers_of(app: Flask) -> list[Reader]:
     if state.settings.reply_imap_url:
         mailbox = MailboxAddress.from_url(state.settings.reply_imap_url)
         readers.append(ReplyReader(mailbox=mailbox, house=state.house, clock=state.clock))
+    readers.append(webhook_caller_of(app))
     readers.append(
         CalendarReader(
             keys=state.house.keys,

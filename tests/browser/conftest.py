@@ -22,15 +22,16 @@ from booking.app import create_app
 from booking.domain.lifecycle import Verb
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.messages.transports import PermanentFailure
-from booking.models import AddressChange, Appointment, OwedMessage, Scope, SentMessage
+from booking.models import AddressChange, Appointment, Event, OwedMessage, Scope, SentMessage
 from booking.models.database import db, transaction
-from booking.services import api_keys, waitlist
+from booking.services import api_keys, waitlist, webhooks
 from booking.services.appointments import book_appointment, cancel_appointment, note_attendance
 from booking.services.contact_changes import ask_for_address
 from booking.services.links import token_of
 from booking.services.people import Deed
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.services.waitlist import Waiting
+from booking.services.webhooks import NewWebhook
 from booking.worker import worker_of
 from booking.worker.waitlist import WaitlistOfferer
 from tests.builders import HOUSE, Clock, Mailbox, at
@@ -262,6 +263,10 @@ def _addresses(site: Site) -> dict[str, str]:
     with site.app.app_context(), transaction() as session:
         deed = Deed(seed.DEMO_SIGN_IN, site.clock.now, HOUSE)
         api_keys.make(session, api_keys.NewKey("Records", [*Scope], None), deed)
+        hook = NewWebhook("https://records.example/hook", [*Event], with_patient=True)
+        made, _ = webhooks.add(session, hook, deed)
+        made.failing_since = made.paused_at = site.clock.now
+        made.last_error = "The other side answered 503."
     with site.app.app_context():
         WaitlistOfferer(house=HOUSE, clock=site.clock).turn()
     return {
@@ -318,6 +323,9 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff audit": "/staff/audit/?check=1",
         "staff calendars": "/staff/calendars/",
         "staff keys": "/staff/keys/",
+        "staff webhooks": "/staff/webhooks/",
+        "staff webhook, new": "/staff/webhooks/new",
+        "staff webhook, renew": "/staff/webhooks/1/renew",
         "staff key, new": "/staff/keys/new",
         "staff key, renew": "/staff/keys/1/renew",
         "staff schedule": "/staff/schedule/",

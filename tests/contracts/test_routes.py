@@ -100,6 +100,14 @@ BY_KEY = {
 }
 """What programs open with a key, and nobody without."""
 STAFFS_OWN = {
+    "webhooks.add",
+    "webhooks.add_form",
+    "webhooks.page",
+    "webhooks.remove",
+    "webhooks.renew",
+    "webhooks.renew_form",
+    "webhooks.resume",
+    "webhooks.test",
     "keys.end",
     "keys.make",
     "keys.make_form",

@@ -90,16 +90,17 @@ PUBLIC: dict[str, tuple[Visit, int]] = {
 }
 # Each look at the free times reads practitioners' own calendars once, and each change of what an
 # appointment takes raises the version of their feeds; reminders are owed along with the rest. A
-# look at days with a public holiday among them asks once which of those the clinic works on.
+# look at days with a public holiday among them asks once which of those the clinic works on. Each
+# change asks once which programs are to be told of it.
 EVERYTHING = PUBLIC | {
-    "a booking": (a_booking, 28),  # two of them for the audit trail, one for holds that ran out
-    "a booking and a move": (a_move, 54),
+    "a booking": (a_booking, 29),  # two of them for the audit trail, one for holds that ran out
+    "a booking and a move": (a_move, 56),
     "a claim of the worker": (a_claim, 1),
 }
 
 
 STAFF_PAGES = {
-    "/staff/": 20,
+    "/staff/": 21,
     "/staff/day/?on=2026-11-24": 18,
     "/staff/day/week?on=2026-11-24&practitioner=ada": 18,
     "/staff/day/month?month=2026-11": 16,

@@ -18,14 +18,17 @@ from typing import Any
 from booking.domain.timeline import Span
 
 from .faults import CalendarFault, TooMuchWork, TooSlow, fault_named
-from .questions import Question, Reading
+from .questions import Post, Question, Reading
 
 CPU = 2
 """Seconds of work. The largest calendar that we take needs about one."""
 MEMORY = 512 * 1024 * 1024
 WALL = 25.0
 """Seconds for everything: also for what no library watches, such as names and slow headers."""
+POST_WALL = 12.0
+"""The same for what another program is told."""
 CHILD = "booking.messages.foreign.reading"
+POSTING = "booking.messages.foreign.posting"
 ROOT = Path(__file__).parents[3]
 
 
@@ -39,15 +42,39 @@ def read_apart(question: Question) -> Reading | None:
         "since": question.since.isoformat(),
         "until": question.until.isoformat(),
     }
+    return _understood(run_apart(CHILD, asked, wall=WALL))
+
+
+def post_apart(post: Post) -> int:
+    """Tell another program something; the status that came back.
+
+    Raises:
+        CalendarFault: in one of its kinds, if nothing came back.
+    """
+    answer = run_apart(POSTING, asdict(post), wall=POST_WALL)
+    if "fault" in answer:
+        raise fault_named(answer["fault"])
+    return int(answer["status"])
+
+
+def run_apart(child: str, asked: object, *, wall: float) -> Any:
+    """Put a question to a module of ours in a process that knows no secret; its answer.
+
+    Args:
+        wall: Seconds after which it is ended.
+
+    Raises:
+        CalendarFault: if it ended without an answer.
+    """
     try:
         done = subprocess.run(  # noqa: S603 (our own module, and nothing of the question)
-            [sys.executable, "-m", CHILD],
+            [sys.executable, "-m", child],
             input=json.dumps(asked).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT)},
-            timeout=WALL,
+            timeout=wall,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -56,7 +83,7 @@ def read_apart(question: Question) -> Reading | None:
         raise TooMuchWork
     if done.returncode != 0:
         raise CalendarFault
-    return _understood(json.loads(done.stdout))
+    return json.loads(done.stdout)
 
 
 def _understood(answer: Any) -> Reading | None:

@@ -7,7 +7,8 @@ that changes its mind is of no use). Redirects are followed by hand, each judged
 
 import time
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -109,7 +110,7 @@ def ask(
         CalendarFault: if nobody answers, or too much, or too late, or from an inner address.
     """
     for _ in range(REDIRECTS + 1):
-        with _session(address, hosts) as session:
+        with session_to(address, hosts) as session:
             response = _exchange(session, method, address, headers, body, deadline)
         if response.status_code not in LEADS_ON:
             return response, address
@@ -117,7 +118,7 @@ def ask(
     raise TooManyRedirects
 
 
-def _session(address: Address, hosts: Collection[str]) -> requests.Session:
+def session_to(address: Address, hosts: Collection[str], *, agent: str = AGENT) -> requests.Session:
     """A session that goes nowhere else: no proxy, no `.netrc`, no redirect, no inner address."""
     allowed = address.allowed(hosts)
     session: requests.Session = HTTPSession(
@@ -126,7 +127,7 @@ def _session(address: Address, hosts: Collection[str]) -> requests.Session:
             ip_filter_allow_loopback_ips=False,
             never_redirect=True,
             default_timeout=PATIENCE,
-            user_agent_override=AGENT,
+            user_agent_override=agent,
         )
     )
     session.trust_env = False
@@ -147,10 +148,22 @@ def _exchange(
     headers = headers | {"Accept-Encoding": "gzip"}
     if address.authorization:
         headers["Authorization"] = address.authorization
-    try:
+    with as_faults():
         response = session.request(method, address.url, headers=headers, data=body, stream=True)
         with response:
             response._content = _taken(response, deadline)
+    return response
+
+
+@contextmanager
+def as_faults() -> Iterator[None]:
+    """Let what the libraries raise be said in our own words, without the address.
+
+    Raises:
+        CalendarFault: in one of its kinds.
+    """
+    try:
+        yield
     except InvalidIPAddress:
         raise InnerAddress from None
     except (requests.Timeout, TimeoutError):
@@ -159,7 +172,6 @@ def _exchange(
         raise NotACalendar from None
     except (requests.RequestException, HTTPError, OSError, ValueError):
         raise Unreachable from None
-    return response
 
 
 def judge(status: int) -> None:

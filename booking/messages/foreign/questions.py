@@ -33,3 +33,14 @@ class Reading:
     spans: list[Span]
     etag: str = ""
     last_modified: str = ""
+
+
+@dataclass(frozen=True)
+class Post:
+    """Something that another program is told, ready to be sent."""
+
+    address: str = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    body: str = field(repr=False)
+    hosts: tuple[str, ...] = ()
+    """Names that may lie in the clinic's own network."""
