@@ -1,4 +1,4 @@
-"""How the service is doing, in three small statements: for those who watch it."""
+"""How the service is doing, in four small statements: for those who watch it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import String, column, func, select, table
 from sqlalchemy.orm import Session
 
-from booking.models import Heartbeat, OwedMessage, schema
+from booking.models import Heartbeat, OwedCall, OwedMessage, schema
 
 SILENCE = timedelta(seconds=120)
 """The worker rests up to a minute when the relay is down; twice that is a death."""
@@ -21,6 +21,8 @@ class Pulse:
     """Messages that are due and have neither left nor been given up."""
     oldest_unsent: timedelta
     """For how long the oldest of them has been due."""
+    unsent_calls: int
+    """What other programs are owed, and have not taken yet."""
     last_turn: timedelta | None
     """How long ago the worker gave its last sign of life; None if it never did."""
     schema_current: bool
@@ -31,11 +33,12 @@ class Pulse:
 
 
 def read_pulse(session: Session, *, now: datetime) -> Pulse:
-    """Feel it: one statement each for the outbox, the worker and the schema."""
+    """Feel it: one statement each for the outbox, other programs, the worker and the schema."""
     unsent, oldest = _unsent(session, now)
     return Pulse(
         unsent=unsent,
         oldest_unsent=now - oldest if oldest else timedelta(),
+        unsent_calls=_unsent_calls(session),
         last_turn=last_turn(session, now=now),
         schema_current=set(session.scalars(_REVISIONS)) == {schema.newest()},
     )
@@ -59,3 +62,8 @@ def _unsent(session: Session, now: datetime) -> tuple[int, datetime | None]:
     )
     count, oldest = session.execute(query).one()
     return count, oldest
+
+
+def _unsent_calls(session: Session) -> int:
+    query = select(func.count(OwedCall.id)).where(OwedCall.settled_at.is_(None))
+    return session.scalar(query) or 0

@@ -104,6 +104,11 @@ class _Now(Collector):
             pulse.oldest_unsent.total_seconds(),
         )
         yield GaugeMetricFamily(
+            "booking_webhooks_unsent",
+            "What other programs are to be told, and have not taken yet.",
+            pulse.unsent_calls,
+        )
+        yield GaugeMetricFamily(
             "booking_worker_last_turn_seconds",
             "Age of the worker's last sign of life; +Inf if there was none.",
             last_turn,

@@ -340,7 +340,10 @@ def test_everything_that_is_watched_has_an_alert(told: dict[str, set[str]]) -> N
     asked = " ".join(rule["expr"] for rule in RULES)
     gauges = {name for name in told if not name.startswith("booking_http")}
 
-    assert {name for name in gauges if name not in asked} == {"booking_outbox_unsent"}
+    assert {name for name in gauges if name not in asked} == {
+        "booking_outbox_unsent",
+        "booking_webhooks_unsent",
+    }
 
 
 def test_everything_that_is_copied_into_the_image_is_there_and_not_ignored() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from booking.models import (
     AuditHead,
     BusyCalendar,
     CalendarKind,
+    Event,
     Feed,
     KeptKey,
     SentMessage,
@@ -31,7 +33,7 @@ from booking.models import (
 from booking.models.base import Base
 from booking.models.database import db, transaction
 from booking.resealing import Done, WrongSecret, reseal
-from booking.services import audit, desk, invariants, rotation, second_steps
+from booking.services import audit, desk, invariants, rotation, second_steps, webhooks
 from booking.services.appointments import House
 from booking.services.busy import NewCalendar, add_calendar, address_in
 from booking.services.correspondence import staff_uid
@@ -40,6 +42,7 @@ from booking.services.kept_keys import with_kept
 from booking.services.links import Keys, token_of
 from booking.services.people import Deed
 from booking.services.replies import receive
+from booking.services.webhooks import NewWebhook
 from tests.builders import HOUSE, NOW, SECRET, Clock, Mailbox, an_appointment
 from tests.conftest import settings_for
 from tests.integration.servers import ROOT, environment
@@ -92,6 +95,9 @@ def fill() -> list[str]:
         user = second_steps.owner(session, DESK)
         user.app_sealed = BEFORE.second_step_seal.encrypt(f"{user.id} ABC".encode())
         user.joined_at = NOW
+        hook = NewWebhook("https://records.example/hook", [*Event], with_patient=False)
+        told, _ = webhooks.add(session, hook, Deed(DESK, NOW, HOUSE))
+        webhooks.renew(session, told.id, NOW, timedelta(hours=1), Deed(DESK, NOW, HOUSE))
         return second_steps.new_codes(session, user, Deed(DESK, NOW, HOUSE))
 
 

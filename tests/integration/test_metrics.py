@@ -91,6 +91,7 @@ def test_who_has_it_reads_the_format_of_prometheus(visitor: FlaskClient) -> None
     assert "# TYPE booking_http_request_seconds histogram\n" in told
     for name in (
         "booking_outbox_unsent",
+        "booking_webhooks_unsent",
         "booking_outbox_oldest_unsent_seconds",
         "booking_worker_last_turn_seconds",
         "booking_schema_current",
@@ -188,7 +189,7 @@ def test_a_look_asks_as_little_of_a_large_database_as_of_an_empty_one(
     with watched() as many:
         scrape(visitor)
 
-    assert len(few) == len(many) == 3
+    assert len(few) == len(many) == 4
 
 
 @pytest.fixture
