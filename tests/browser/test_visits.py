@@ -258,6 +258,7 @@ def test_a_visitor_elsewhere_sees_both_clocks(site: Site, open_page: Opener) -> 
     page.goto("/services/video-consultation")
     page.get_by_label("Show times in").select_option("Europe/Berlin")
     page.get_by_role("button", name="Show").click()
+    expect(page.locator("#times")).to_contain_text("Times are in Berlin time")
 
     page.locator("a.slot").first.click()
 

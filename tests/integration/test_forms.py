@@ -72,7 +72,7 @@ UNKIND = [
 ]
 
 
-HELD = frozenset({"hold", "occupancy"})
+HELD = frozenset({"hold", "occupancy", "time_version"})
 """The time is kept for whoever mends the form."""
 
 
