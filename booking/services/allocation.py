@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -166,9 +166,14 @@ def take(
 
 
 def _sweep(session: Session, resources: Sequence[int], now: datetime) -> None:
-    """Remove the holds of these resources, which are locked, that have run out."""
-    theirs = Occupancy.hold_id == Hold.id, Occupancy.resource_id.in_(resources)
-    session.execute(delete(Hold).where(Hold.expires_at <= now, exists().where(*theirs)))
+    """Free what holds that have run out take of these resources, which are locked.
+
+    Of these alone: what such a hold takes besides is not locked, and who has that may be waiting
+    for ours. The hold itself takes nothing any more, and is forgotten with time (`upkeep`).
+    """
+    dead = select(Hold.id).where(Hold.expires_at <= now)
+    theirs = Occupancy.resource_id.in_(resources), Occupancy.hold_id.in_(dead)
+    session.execute(delete(Occupancy).where(*theirs))
 
 
 def release(session: Session, appointment: Appointment) -> None:

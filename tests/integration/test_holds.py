@@ -1,6 +1,9 @@
 """A slot is kept for who fills in its form, and nobody can empty the calendar with that."""
 
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,13 +11,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken
 from booking.domain.slots import Slot
-from booking.models import Appointment, Clinic, Occupancy, Practitioner
+from booking.models import Appointment, Clinic, Occupancy, Practitioner, Resource
 from booking.models.database import db, transaction
-from booking.services import desk, holds, upkeep
+from booking.services import allocation, desk, holds, upkeep
 from booking.services.appointments import book_appointment
 from booking.services.availability import free_slots
 from booking.services.holds import Visitor
@@ -91,7 +95,7 @@ def test_a_hold_that_has_run_out_is_in_nobodys_way() -> None:
         request = a_request("Tue 09:00", practitioner="ada")
         book_appointment(session, "video", request, HOUSE, now=SOON)
 
-    assert rows()["hold"] == []
+    assert db.session.scalars(select(Occupancy.hold_id)).all() == [None]
     assert db.session.scalar(select(func.count(Appointment.id))) == 1
 
 
@@ -245,3 +249,42 @@ def test_a_hold_that_nobody_wants_is_forgotten_in_the_end() -> None:
             upkeep.forget_what_expired(session, now=later)
         assert len(rows()["hold"]) == left
     assert rows()["occupancy"] == []
+
+
+def offer_only(service: str, *resources: str) -> None:
+    """Let a service have these resources and no others."""
+    with transaction() as session:
+        query = select(Resource).where(Resource.slug.in_(resources))
+        the_service(session, service).resources = list(session.scalars(query))
+
+
+def held_at(app: Flask, service: str, start: str, number: int, now: datetime = NOW) -> None:
+    with app.app_context(), transaction() as session:
+        holds.hold_slot(session, service, at(start), None, visitor(number), now=now)
+
+
+def test_who_sweeps_what_has_run_out_waits_for_nobody_whose_time_they_do_not_want(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One wants Ada, another wants the room; a hold that has run out had both."""
+    offer_only("visit", "ada", "blue")
+    offer_only("video", "ada")
+    offer_only("call", "ben", "blue")
+    held_at(app, "visit", "Tue 09:00", 1, NOW - timedelta(minutes=1))
+    held_at(app, "call", "Wed 11:00", 2)
+    let_go, sweep = threading.Event(), allocation._sweep
+    now = NOW + timedelta(minutes=9, seconds=30)
+
+    def slowly(session: Session, resources: Sequence[int], now: datetime) -> None:
+        if not let_go.is_set():  # the first: what they held is free, and its number theirs
+            let_go.set()
+            time.sleep(0.5)  # long enough for the other to sweep
+        sweep(session, resources, now)
+
+    monkeypatch.setattr(allocation, "_sweep", slowly)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(held_at, app, "call", "Wed 13:00", 2, now)
+        let_go.wait(5)
+        second = threads.submit(held_at, app, "video", "Wed 13:00", 3, now)
+
+    assert (first.exception(), second.exception()) == (None, None)
