@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,16 +33,26 @@ from booking.services.availability import load_diary
 MINUTE = timedelta(minutes=1)
 
 
-def lock_service(session: Session, slug: str, *, staff: bool = False) -> HealthcareService:
-    """The service and all that it may take, locked: a second booking waits, then sees the first."""
+def lock_service(
+    session: Session,
+    slug: str,
+    *,
+    staff: bool = False,
+    besides: ColumnElement[bool] | None = None,
+) -> HealthcareService:
+    """The service and all that it may take, locked: a second booking waits, then sees the first.
+
+    Args:
+        besides: Which resources will be freed as well. They are locked in the same go, since two
+            that lock one after another may wait for each other.
+    """
     query = select(HealthcareService).where(HealthcareService.slug == slug)
     query = query.with_for_update(of=HealthcareService, key_share=True)
     service = session.scalar(query.execution_options(populate_existing=True))
     if service is None or (service.visibility == Visibility.STAFF and not staff):
         raise NotOffered
-    wanted = [each.id for each in service.resources]
-    locking = select(Resource.id).where(Resource.id.in_(wanted)).order_by(Resource.id)
-    session.execute(locking.with_for_update(key_share=True)).all()
+    wanted = Resource.id.in_([each.id for each in service.resources])
+    _lock_resources(session, wanted if besides is None else or_(wanted, besides))
     return service
 
 
@@ -64,8 +74,17 @@ def lock_all(session: Session) -> Sequence[HealthcareService]:
 
 def lock_held(session: Session, which: ColumnElement[bool]) -> None:
     """Lock what some holds take, before they go: who frees time waits where who takes it waits."""
+    _lock_resources(session, held(which))
+
+
+def held(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The resources that some holds take."""
     taken = select(Occupancy.resource_id).join(Hold, Occupancy.hold_id == Hold.id).where(which)
-    locking = select(Resource.id).where(Resource.id.in_(taken)).order_by(Resource.id)
+    return Resource.id.in_(taken)
+
+
+def _lock_resources(session: Session, which: ColumnElement[bool]) -> None:
+    locking = select(Resource.id).where(which).order_by(Resource.id)
     session.execute(locking.with_for_update(key_share=True)).all()
 
 

@@ -15,7 +15,7 @@ from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken
 from booking.domain.timeline import Span
 from booking.models import Clinic, HealthcareService, Hold
-from booking.services.allocation import asked_for, choose, lock_held, lock_service, take
+from booking.services.allocation import asked_for, choose, held, lock_held, lock_service, take
 from booking.services.availability import free_slots
 
 LIFE = timedelta(minutes=10)
@@ -50,8 +50,7 @@ def hold_slot(
         SlotTaken: if no free slot begins then, or as many are held as may be.
         NotOffered: if the service or the practitioner cannot be booked online.
     """
-    service = lock_service(session, service_slug)
-    let_go(session, *visitor.keys)
+    service = let_go_for(session, service_slug, *visitor.keys)
     _check_caps(session, service, start, visitor, now)
     asked = asked_for(service, practitioner)
     place = choose(session, session.get_one(Clinic, 1), service, start, asked, now=now)
@@ -90,6 +89,17 @@ def let_go(session: Session, *keys: bytes) -> None:
     session.execute(delete(Hold).where(theirs))
 
 
+def let_go_for(session: Session, service_slug: str, *keys: bytes) -> HealthcareService:
+    """The same for who is about to take a time of a service, which is locked with all of it.
+
+    Raises:
+        NotOffered: if the service cannot be booked online.
+    """
+    service = lock_service(session, service_slug, besides=held(Hold.key_digest.in_(keys)))
+    let_go(session, *keys)
+    return service
+
+
 def held_by(session: Session, *keys: bytes, now: datetime) -> int | None:
     """The hold that is under any of these keys and has not run out, by id."""
     query = select(Hold.id).where(Hold.key_digest.in_(keys), Hold.expires_at > now)
@@ -120,10 +130,10 @@ def _check_caps(
     free = len(free_slots(session, clinic, service, day, now=now))
     of_address = _count(session, now, Hold.address == visitor.address)
     of_network = _count(session, now, Hold.network == visitor.network)
-    held = _count(session, now, *of_the_day)
+    of_visitors = _count(session, now, *of_the_day)
     if of_address >= MOST_OF_ADDRESS or of_network >= MOST_OF_NETWORK:
         raise SlotTaken
-    if held >= max(1, (free + held) // SHARE_OF_DAY):
+    if of_visitors >= max(1, (free + of_visitors) // SHARE_OF_DAY):
         raise SlotTaken
 
 

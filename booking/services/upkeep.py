@@ -24,7 +24,7 @@ CALL_LIFE = timedelta(days=30)
 """How long it is known what programs were told, and what they did not take."""
 KEY_LIFE = timedelta(hours=24)
 HOLD_REST = timedelta(hours=1)
-"""What holds that ran out take goes with who wants it; this is for the holds, and what nobody wants."""
+"""What dead holds take goes with who wants it; this is for themselves, and what nobody wants."""
 
 
 def forget_what_expired(session: Session, *, now: datetime) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from booking.domain.refusals import NotOffered, SlotTaken
 from booking.models.database import db, transaction
 from booking.services import holds
-from booking.services.allocation import lock_service
 from booking.web.limits import address, network
 from booking.web.state import booking, now
 
@@ -40,16 +39,17 @@ def let_go(work: Session, booking_now: str | None = None) -> None:
     """Free what this browser holds, in a transaction that is under way.
 
     Args:
-        booking_now: The service that is about to be booked. It is locked first, as in every
-            booking: two that wait for each other's hold and lock would wait for ever.
+        booking_now: The service that is about to be booked. It is locked with what is held, as in
+            every booking: two that wait for each other's hold and lock would wait for ever.
 
     Raises:
         NotOffered: if there is no such service any more.
     """
     if "visit" in session:
-        if booking_now is not None:
-            lock_service(work, booking_now)
-        holds.let_go(work, *_keys())
+        if booking_now is None:
+            holds.let_go(work, *_keys())
+        else:
+            holds.let_go_for(work, booking_now, *_keys())
 
 
 def _keys() -> tuple[bytes, ...]:

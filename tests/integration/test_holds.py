@@ -288,3 +288,27 @@ def test_who_sweeps_what_has_run_out_waits_for_nobody_whose_time_they_do_not_wan
         second = threads.submit(held_at, app, "video", "Wed 13:00", 3, now)
 
     assert (first.exception(), second.exception()) == (None, None)
+
+
+def test_two_who_change_over_to_what_the_other_had_do_not_wait_for_each_other(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer_only("video", "ben")
+    offer_only("call", "ada")
+    held_at(app, "video", "Wed 11:00", 1)
+    held_at(app, "call", "Wed 11:00", 2)
+    locked, let_go = threading.Event(), holds.let_go
+
+    def slowly(session: Session, *keys: bytes) -> None:
+        if not locked.is_set():
+            locked.set()
+            time.sleep(0.5)  # long enough for the other to lock its service
+        let_go(session, *keys)
+
+    monkeypatch.setattr(holds, "let_go", slowly)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(held_at, app, "call", "Wed 13:00", 1)
+        locked.wait(5)
+        second = threads.submit(held_at, app, "video", "Wed 13:00", 2)
+
+    assert (first.exception(), second.exception()) == (None, None)
