@@ -20,6 +20,7 @@ from booking.models import (
     Clinic,
     HealthcareService,
     Kind,
+    Resource,
 )
 from booking.services import audit, calls
 from booking.services.allocation import (
@@ -261,9 +262,10 @@ def lock(session: Session, appointment: Appointment) -> HealthcareService:
     """Let no other change of it come in between until this transaction ends; gives its service.
 
     What it may take is locked before it, as in a booking: two that want both never wait for each
-    other.
+    other. So is what it has, also of who does not offer its service any more.
     """
-    service = lock_service(session, appointment.service.slug, staff=True)
+    has = Resource.id.in_(filter(None, (appointment.practitioner_id, appointment.room_id)))
+    service = lock_service(session, appointment.service.slug, staff=True, besides=has)
     session.refresh(appointment, with_for_update={"of": Appointment})
     return service
 
