@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 LETTERS, SLOTS = 8_000_000, 50_000
 """How much a process keeps: text in characters, and laid-out months by the slots in them."""
+KEY = 3_000
+"""What the key of a text weighs beside it: whoever asks for days without end gets short answers."""
+
+
+def _weight(text: str) -> int:
+    return KEY + len(text)
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Booking:
     house: House
     memory: Memory
     """What this process remembers of the free times."""
-    texts: Kept[str] = field(default_factory=lambda: Kept(LETTERS, len))
+    texts: Kept[str] = field(default_factory=lambda: Kept(LETTERS, _weight))
     """What it has written of them."""
     times: "Kept[Times]" = field(default_factory=lambda: Kept(SLOTS, len))
     """The months that it has laid out."""

@@ -21,6 +21,8 @@ from booking.web.state import booking, clinic, now
 
 AROUND = timedelta(days=14)
 """How far from a taken slot its alternatives are looked for."""
+EMPTY = 30
+"""What a month without slots weighs."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Times:
     """Another as soon as what is on offer is; None where it is on offer to one visitor alone."""
 
     def __len__(self) -> int:
-        """How many slots there are to show, and one for the page."""
-        return 1 + sum(len(slots) for slots in self.month.by_day.values())
+        """What it weighs, in slots: those to show, and the squares of the month with its key."""
+        return EMPTY + sum(len(slots) for slots in self.month.by_day.values())
 
     def link(self, **changes: str | None) -> dict[str, str]:
         """The arguments of the same page with some changed; absent ones are dropped."""

@@ -1,5 +1,7 @@
 """A page or an answer that was written before is the one that would be written now."""
 
+import gc
+import tracemalloc
 from dataclasses import replace
 from itertools import product
 
@@ -157,3 +159,24 @@ def test_what_nobody_asks_for_makes_room() -> None:
 
     assert store.or_else(9, lambda: "not needed") == "xx"
     assert store.or_else(0, lambda: "anew") == "anew"
+
+
+def test_what_is_kept_of_days_without_end_weighs_what_it_counts_for(sqlite_app: Flask) -> None:
+    """Keys are larger than empty answers: by their letters alone these would fill the machine."""
+    client, state = sqlite_app.test_client(), sqlite_app.extensions["booking"]
+    days = "/api/v1/slots?service=video&from={0}-05-01&to={0}-05-01"
+    for path in (days, "/services/video?month={}-05"):
+        client.get(path.format(2029))
+        before = state.texts._things.currsize, state.times._things.currsize
+        gc.collect()
+        tracemalloc.start()
+
+        for year in range(2030, 2060):
+            assert client.get(path.format(year)).status_code == 200
+
+        gc.collect()
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        letters = state.texts._things.currsize - before[0]
+        slots = state.times._things.currsize - before[1]
+        assert grown < 2 * letters + 300 * slots
