@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from booking.domain.lifecycle import Status
@@ -37,6 +37,8 @@ MOST_OFFERS = 3
 """How often one person is offered a time."""
 LEAST_TIME = timedelta(minutes=15)
 """An offer that would end sooner than this is not made."""
+_IN_VAIN = or_(Appointment.status != Status.BOOKED, WaitlistOffer.start_at >= Appointment.start_at)
+"""Whoever was offered it has cancelled, or comes as early by now."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,13 @@ def open_offer(
     session: Session, appointment: Appointment, *, now: datetime
 ) -> WaitlistOffer | None:
     """The time that is offered to an appointment's patient just now."""
-    query = select(WaitlistOffer).join(WaitlistOffer.entry)
+    query = select(WaitlistOffer).join(WaitlistOffer.entry).join(WaitlistEntry.appointment)
     return session.scalar(
         query.where(
             WaitlistEntry.appointment_id == appointment.id,
             WaitlistOffer.outcome == Outcome.OPEN,
             WaitlistOffer.expires_at > now,
+            ~_IN_VAIN,
         )
     )
 
@@ -156,6 +159,20 @@ def waiting_now(session: Session, *, now: datetime) -> Sequence[WaitlistEntry]:
         selectinload(WaitlistEntry.offers),
     )
     return session.scalars(query).all()
+
+
+def offered_in_vain(session: Session) -> Sequence[int]:
+    """Those who were offered a time that is of no use to them any more, by id."""
+    query = select(WaitlistOffer.entry_id).join(WaitlistOffer.entry)
+    query = query.join(WaitlistEntry.appointment)
+    return session.scalars(query.where(WaitlistOffer.outcome == Outcome.OPEN, _IN_VAIN)).all()
+
+
+def take_back(session: Session, entry: WaitlistEntry, house: House, *, now: datetime) -> None:
+    """Let a time that was offered in vain go to the next."""
+    lock(session, entry.appointment)
+    session.refresh(entry)
+    _expire(session, entry, house.keys, now)
 
 
 def offer_next(session: Session, entry: WaitlistEntry, house: House, *, now: datetime) -> bool:
@@ -259,9 +276,14 @@ def _is_next(entry: WaitlistEntry, now: datetime) -> bool:
 
 def _expire(session: Session, entry: WaitlistEntry, keys: Keys, now: datetime) -> None:
     for offer in entry.offers:
-        if offer.outcome == Outcome.OPEN and offer.expires_at <= now:
+        if offer.outcome == Outcome.OPEN and (offer.expires_at <= now or _is_in_vain(offer)):
             offer.outcome = Outcome.EXPIRED
             let_go(session, *_keys(offer, keys))
+
+
+def _is_in_vain(offer: WaitlistOffer) -> bool:
+    appointment = offer.entry.appointment
+    return appointment.status != Status.BOOKED or offer.start_at >= appointment.start_at
 
 
 def _close_open_offer(session: Session, entry: WaitlistEntry, outcome: Outcome, keys: Keys) -> None:

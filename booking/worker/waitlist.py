@@ -1,6 +1,6 @@
 """Offers times that have come free to those who wait, beside the delivery."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from booking.domain.refusals import Refusal
@@ -27,26 +27,32 @@ class WaitlistOfferer:
     def turn(self) -> float:
         """Offer what can be offered; returns the seconds to rest before the next turn."""
         now = self._clock()
-        ahead = self._whose_turn(now)
+        in_vain, ahead = self._whose_turn(now)
+        for entry in in_vain:
+            self._attend(entry, waitlist.take_back, now)
         for entry in ahead:
-            with transaction() as session:
-                found = session.get(WaitlistEntry, entry)
-                try:
-                    if found is not None:
-                        waitlist.offer_next(session, found, self._house, now=now)
-                except Refusal:  # withdrawn or taken meanwhile: the next turn sees it
-                    session.rollback()
+            self._attend(entry, waitlist.offer_next, now)
         return REST
 
-    def _whose_turn(self, now: datetime) -> list[int]:
-        """Those who wait, in order, if it is worth asking for them."""
+    def _attend(self, entry: int, act: Callable[..., object], now: datetime) -> None:
+        with transaction() as session:
+            found = session.get(WaitlistEntry, entry)
+            try:
+                if found is not None:
+                    act(session, found, self._house, now=now)
+            except Refusal:  # withdrawn or taken meanwhile: the next turn sees it
+                session.rollback()
+
+    def _whose_turn(self, now: datetime) -> tuple[Sequence[int], Sequence[int]]:
+        """Whose offer is in vain, and those who wait, in order, if it is worth asking for them."""
         try:
             session = db.session()
             versions = agenda.versions(session)
             rested = self._went_at is not None and now - self._went_at < AT_LEAST
             if rested and versions == self._seen:
-                return []
+                return (), ()
             self._seen, self._went_at = versions, now
-            return [each.id for each in waitlist.waiting_now(session, now=now)]
+            waiting = [each.id for each in waitlist.waiting_now(session, now=now)]
+            return waitlist.offered_in_vain(session), waiting
         finally:
             db.session.rollback()

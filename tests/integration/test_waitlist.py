@@ -14,7 +14,11 @@ from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.models import Appointment, Closure, Outcome, Resource, WaitlistEntry, WaitlistOffer
 from booking.models.database import db, transaction
 from booking.services import waitlist
-from booking.services.appointments import book_appointment, cancel_appointment
+from booking.services.appointments import (
+    book_appointment,
+    cancel_appointment,
+    reschedule_appointment,
+)
 from booking.services.links import token_of
 from booking.services.waitlist import Waiting
 from booking.worker import worker_of
@@ -259,6 +263,41 @@ def test_who_cancels_waits_no_more_and_the_time_is_free_again(offerer: WaitlistO
     offerer.turn()
 
     assert offers() == [(SAMS, "Tue 10:00", "declined"), (ROBINS, "Tue 10:00", "open")]
+
+
+def test_what_was_offered_to_who_then_cancels_goes_to_the_next(offerer: WaitlistOfferer) -> None:
+    full_tuesday()
+    made = waits()
+    waits(ROBINS, "Fri 15:00")
+    frees("Tue 10:00")
+    offerer.turn()
+    with transaction() as session:
+        cancel_appointment(session, session.get_one(Appointment, made), HOUSE, now=NOW)
+    assert waitlist.open_offer(db.session(), db.session.get_one(Appointment, made), now=NOW) is None
+
+    offerer.turn()
+
+    assert offers() == [(SAMS, "Tue 10:00", "expired"), (ROBINS, "Tue 10:00", "open")]
+
+
+def test_what_was_offered_to_who_then_comes_earlier_still_goes_to_the_next(
+    offerer: WaitlistOfferer,
+) -> None:
+    full_tuesday()
+    made = waits()
+    waits(ROBINS, "Fri 15:00")
+    frees("Tue 10:00")
+    offerer.turn()
+    frees("Tue 09:00")
+    with transaction() as session:
+        found = session.get_one(Appointment, made)
+        reschedule_appointment(session, found, at("Tue 09:00"), HOUSE, now=NOW)
+
+    with pytest.raises(WrongState):
+        take(made)
+    offerer.turn()
+
+    assert offers() == [(SAMS, "Tue 10:00", "expired"), (ROBINS, "Tue 10:00", "open")]
 
 
 # The pages
