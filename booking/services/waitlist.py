@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from booking.domain.lifecycle import Status
@@ -159,6 +159,12 @@ def waiting_now(session: Session, *, now: datetime) -> Sequence[WaitlistEntry]:
         selectinload(WaitlistEntry.offers),
     )
     return session.scalars(query).all()
+
+
+def open_offers(session: Session, *, now: datetime) -> int:
+    """How many times are offered just now: fewer as soon as one is declined or has run out."""
+    still_open = (WaitlistOffer.outcome == Outcome.OPEN, WaitlistOffer.expires_at > now)
+    return session.scalar(select(func.count(WaitlistOffer.id)).where(*still_open)) or 0
 
 
 def offered_in_vain(session: Session) -> Sequence[int]:

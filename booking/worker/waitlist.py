@@ -12,8 +12,8 @@ from booking.services.appointments import House
 REST = 2.0
 """Seconds between two looks whether anything has changed."""
 AT_LEAST = timedelta(minutes=5)
-"""How often everybody's turn is gone through although nothing seems to have changed: deadlines
-pass, and hours are changed."""
+"""How often everybody's turn is gone through although nothing seems to have changed: hours are
+changed, and what visitors held runs out."""
 
 
 class WaitlistOfferer:
@@ -47,7 +47,7 @@ class WaitlistOfferer:
         """Whose offer is in vain, and those who wait, in order, if it is worth asking for them."""
         try:
             session = db.session()
-            versions = agenda.versions(session)
+            versions = *agenda.versions(session), waitlist.open_offers(session, now=now)
             rested = self._went_at is not None and now - self._went_at < AT_LEAST
             if rested and versions == self._seen:
                 return (), ()

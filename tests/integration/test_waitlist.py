@@ -184,6 +184,38 @@ def test_who_declines_stays_on_the_list_but_is_not_asked_about_that_time_again(
     assert offers() == [(SAMS, "Tue 10:00", "declined"), (SAMS, "Tue 14:00", "open")]
 
 
+def test_what_is_declined_goes_to_the_next_at_once(offerer: WaitlistOfferer) -> None:
+    full_tuesday()
+    made = waits()
+    waits(ROBINS, "Fri 15:00")
+    frees("Tue 10:00")
+    offerer.turn()
+    offerer.turn()
+    with transaction() as session:
+        waitlist.decline(session, session.get_one(Appointment, made), HOUSE, now=NOW)
+
+    offerer.turn()
+
+    assert offers() == [(SAMS, "Tue 10:00", "declined"), (ROBINS, "Tue 10:00", "open")]
+
+
+def test_what_is_not_answered_goes_to_the_next_when_the_deadline_passes(
+    offerer: WaitlistOfferer, clock: Clock
+) -> None:
+    full_tuesday()
+    waits()
+    waits(ROBINS, "Fri 15:00")
+    frees("Tue 10:00")
+    offerer.turn()
+    clock.forward(hours=1, minutes=59)
+    offerer.turn()
+    clock.forward(minutes=1)
+
+    offerer.turn()
+
+    assert offers() == [(SAMS, "Tue 10:00", "expired"), (ROBINS, "Tue 10:00", "open")]
+
+
 def test_nobody_is_offered_more_than_three_times(offerer: WaitlistOfferer) -> None:
     full_tuesday()
     made = waits()
