@@ -89,7 +89,7 @@ def leave(
 
 
 def accept(session: Session, appointment: Appointment, house: House, *, now: datetime) -> None:
-    """Move the appointment to the time that was offered.
+    """Move the appointment to the time that was offered; where it is there already, it stays.
 
     Raises:
         WrongState: if nothing is offered any more.
@@ -99,6 +99,8 @@ def accept(session: Session, appointment: Appointment, house: House, *, now: dat
     lock(session, appointment)
     offer = open_offer(session, appointment, now=now)
     if offer is None:
+        if has_taken(session, appointment):  # the button was pressed twice
+            return
         raise WrongState("Nothing is offered any more.")
     _close_open_offer(session, offer.entry, Outcome.TAKEN, house.keys)
     offer.entry.ended_at = now
@@ -159,6 +161,17 @@ def waiting_now(session: Session, *, now: datetime) -> Sequence[WaitlistEntry]:
         selectinload(WaitlistEntry.offers),
     )
     return session.scalars(query).all()
+
+
+def has_taken(session: Session, appointment: Appointment) -> bool:
+    """Whether an appointment is booked at a time that was offered to its patient."""
+    query = select(WaitlistOffer.id).join(WaitlistOffer.entry)
+    taken = query.where(
+        WaitlistEntry.appointment_id == appointment.id,
+        WaitlistOffer.outcome == Outcome.TAKEN,
+        WaitlistOffer.start_at == appointment.start_at,
+    )
+    return appointment.status == Status.BOOKED and session.scalar(taken) is not None
 
 
 def open_offers(session: Session, *, now: datetime) -> int:

@@ -54,7 +54,10 @@ def leave(token: str) -> ResponseReturnValue:
 
 @bp.get("/offer")
 def offer(token: str) -> ResponseReturnValue:
-    """The time that is offered, beside the present one."""
+    """The time that is offered, beside the present one; who has taken it sees the appointment."""
+    found, session = appointment_by_token(db.session(), token), db.session()
+    if waitlist.has_taken(session, found) and not waitlist.open_offer(session, found, now=now()):
+        return redirect(url_for("patient.appointment", token=token))
     return _offer_page(token)
 
 

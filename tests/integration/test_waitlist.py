@@ -5,13 +5,21 @@ from datetime import date, datetime
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken, WrongState
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
-from booking.models import Appointment, Closure, Outcome, Resource, WaitlistEntry, WaitlistOffer
+from booking.models import (
+    Appointment,
+    AppointmentEvent,
+    Closure,
+    Outcome,
+    Resource,
+    WaitlistEntry,
+    WaitlistOffer,
+)
 from booking.models.database import db, transaction
 from booking.services import waitlist
 from booking.services.appointments import (
@@ -358,8 +366,12 @@ def test_a_patient_asks_is_offered_and_takes_it(client: FlaskClient, clock: Cloc
     assert "Your appointment is moved" in get(client, taken.location).heading
     db.session.rollback()
     assert db.session.get_one(Appointment, made).start_at == at("Tue 10:00")
-    assert "This offer has ended" in get(client, f"{link_of(made)}/offer").heading
-    assert send(client, offer, "/offer/take").status_code == 409
+    events = db.session.scalar(select(func.count(AppointmentEvent.id)))
+    again = send(client, offer, "/offer/take")
+    looked = client.get(f"{link_of(made)}/offer")
+    assert (again.status_code, again.location) == (303, taken.location)
+    assert (looked.status_code, looked.location) == (302, link_of(made))
+    assert db.session.scalar(select(func.count(AppointmentEvent.id))) == events
 
 
 @pytest.mark.parametrize(
