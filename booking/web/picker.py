@@ -7,7 +7,7 @@ from flask import Flask, request
 from booking.models import HealthcareService
 from booking.web.embedding import embedded
 from booking.web.languages import page_language
-from booking.web.state import booking, clinic
+from booking.web.state import booking, clinic, now
 from booking.web.times import Times
 
 
@@ -32,6 +32,7 @@ def _kept_picker(
     )
     page = language, embedded(), request.script_root, bool(request.args.get("whole"))
     shown = month.first, month.chosen, month.today, month.sunday_first, times.next_free
-    words = clinic().timezone, clinic().phone, people
+    clinics_day = now().astimezone(clinic().zone).date()  # dates of its year are written without
+    words = clinic().timezone, clinic().phone, people, clinics_day
     key = "picker", times.version, times.query, shown, page, words, (*own.items(),), options
     return booking().texts.or_else(key, caller)

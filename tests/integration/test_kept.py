@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 from flask import Flask
@@ -13,7 +14,7 @@ from booking.models import Clinic, Practitioner
 from booking.models.database import db, transaction
 from booking.services.appointments import cancel_appointment
 from booking.web.kept import Kept
-from tests.builders import HOUSE, NOW, Clock, Mailbox, an_appointment, at
+from tests.builders import HOUSE, NOW, Clock, Mailbox, an_appointment, at, the_service
 from tests.conftest import a_running_app, settings_for
 from tests.visits import get
 
@@ -180,3 +181,20 @@ def test_what_is_kept_of_days_without_end_weighs_what_it_counts_for(sqlite_app: 
         letters = state.texts._things.currsize - before[0]
         slots = state.times._things.currsize - before[1]
         assert grown < 2 * letters + 300 * slots
+
+
+def test_a_new_year_at_the_clinic_is_a_new_page_for_who_has_it_already(
+    app: Flask, clock: Clock
+) -> None:
+    with transaction() as session:
+        the_service(session, "video").booking_horizon = timedelta(days=90)
+    path = "/services/video?month=2027-02&day=2027-02-04&tz=Asia/Tokyo"
+    client, state = app.test_client(), app.extensions["booking"]
+    clock.now = datetime(2027, 1, 1, 4, 59, tzinfo=UTC)  # 23:59 in New York
+    assert "4 February 2027" in get(client, path).text
+
+    clock.now = datetime(2027, 1, 1, 5, 0, tzinfo=UTC)
+
+    page = get(client, path).text
+    app.extensions["booking"] = replace(state, texts=Kept(0, len))
+    assert page == get(client, path).text
