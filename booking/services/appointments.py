@@ -134,7 +134,8 @@ def reschedule_appointment(
     _check_cutoff(appointment, service, actor, now)
     if start == appointment.start_at and practitioner in (None, appointment.practitioner.slug):
         return appointment
-    asked = asked_for(service, practitioner)
+    # Who has gone meanwhile has no free slot: the appointment, unlike a service, is there.
+    asked = [each.id for each in service.practitioners if practitioner in (None, each.slug)]
     clinic = session.get_one(Clinic, 1)
     chosen, room = choose(
         session,

@@ -374,6 +374,24 @@ def test_a_patient_asks_is_offered_and_takes_it(client: FlaskClient, clock: Cloc
     assert db.session.scalar(select(func.count(AppointmentEvent.id))) == events
 
 
+def test_who_takes_a_time_with_somebody_who_has_gone_is_told_that_it_is_gone(
+    client: FlaskClient, clock: Clock
+) -> None:
+    full_tuesday()
+    made = waits()
+    frees("Tue 10:00")
+    WaitlistOfferer(house=HOUSE, clock=clock).turn()
+    offer = get(client, f"{link_of(made)}/offer")
+    move = get(client, f"{link_of(made)}/reschedule?practitioner=ada&start=2026-11-27T18:00:00Z")
+    with transaction() as session:
+        the_service(session, "video").resources = [the_resource(session, "ben")]
+
+    taken, moved = send(client, offer, "/offer/take"), send(client, move)
+
+    assert (taken.status_code, moved.status_code) == (409, 409)
+    assert "This offer has ended" in page_of(taken).heading
+
+
 @pytest.mark.parametrize(
     ("typed", "field"),
     [({"until_on": "2027-01-01"}, "until_on"), ({"until_on": "soon"}, "until_on")],
