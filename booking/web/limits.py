@@ -96,6 +96,7 @@ def network() -> str:
         asker = ip_address(request.remote_addr or "")
     except ValueError:
         return _hidden("")
+    asker = getattr(asker, "ipv4_mapped", None) or asker  # else all of IPv4 would be one network
     prefix = 24 if asker.version == 4 else 48
     return _hidden(str(ip_network(f"{asker}/{prefix}", strict=False)))
 

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from booking.app import create_app
 from booking.models.database import db
+from booking.web.limits import network
 from tests.builders import Clock, Mailbox, at
 from tests.conftest import a_running_app, settings_for
 from tests.pages import CheckedClient, page_of
@@ -200,3 +201,15 @@ def test_an_address_of_ipv6_counts_with_its_network(limited: Flask) -> None:
 
     assert answer.status_code == 429
     assert book(visitor(limited, "not an address"), 32).status_code == 201
+
+
+def test_two_networks_are_two_also_where_the_server_speaks_both_protocols(limited: Flask) -> None:
+    """A socket for both shows 198.51.100.7 as ::ffff:198.51.100.7 (RFC 4291 §2.5.5.2)."""
+
+    def neighbourhood(address: str) -> str:
+        with limited.test_request_context(environ_base={"REMOTE_ADDR": address}):
+            return network()
+
+    assert neighbourhood("::ffff:198.51.100.7") == neighbourhood("198.51.100.8")
+    assert neighbourhood("::ffff:198.51.100.7") != neighbourhood("::ffff:203.0.113.9")
+    assert neighbourhood("2001:db8:1:2::3") == neighbourhood("2001:db8:1:4::5")
