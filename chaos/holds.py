@@ -26,7 +26,6 @@ from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.models import Appointment, Clinic, Occupancy
 from booking.models.database import Busy, db, transaction
 from booking.services import holds, invariants, waitlist
-from booking.services.allocation import lock_service
 from booking.services.appointments import (
     book_appointment,
     cancel_appointment,
@@ -106,8 +105,7 @@ def _do(session: Session, name: str, dice: Random, who: str, clock: Clock) -> No
         )
     elif name == "book":
         start = _start(session, service, dice, now)
-        lock_service(session, service)
-        holds.let_go(session, key)
+        holds.let_go_for(session, service, key)
         patient = a_patient(email=f"{who.replace(' ', '-')}@mail.example")
         wish = BookingRequest(start=start, practitioner=None, patient=patient)
         book_appointment(session, service, wish, HOUSE, now=now)
