@@ -28,7 +28,11 @@ HOLD_REST = timedelta(hours=1)
 
 
 def forget_what_expired(session: Session, *, now: datetime) -> None:
-    """Remove old keys, counters, staff sessions and links; each search follows an index."""
+    """Remove old keys, counters, staff sessions and links; each search follows an index.
+
+    The holds first, since that locks what they take: who books locks it before their key.
+    """
+    _forget_holds(session, now)
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))
     session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
     session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
@@ -37,7 +41,6 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     session.execute(delete(AccountLink).where(AccountLink.expires_at <= now))
     session.execute(delete(StaffSession).where(StaffSession.created_at < now - SESSION_LIFE))
     session.execute(delete(OwedCall).where(OwedCall.settled_at < now - CALL_LIFE))
-    _forget_holds(session, now)
 
 
 def _forget_holds(session: Session, now: datetime) -> None:

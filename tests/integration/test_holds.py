@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken
 from booking.domain.slots import Slot
 from booking.models import Appointment, Clinic, Occupancy, Practitioner, Resource
-from booking.models.database import db, transaction
+from booking.models.database import Busy, db, transaction
 from booking.services import allocation, desk, holds, upkeep
 from booking.services.appointments import book_appointment
 from booking.services.availability import free_slots
@@ -312,3 +313,39 @@ def test_two_who_change_over_to_what_the_other_had_do_not_wait_for_each_other(
         second = threads.submit(held_at, app, "video", "Wed 13:00", 2)
 
     assert (first.exception(), second.exception()) == (None, None)
+
+
+def test_who_comes_back_after_a_day_and_what_forgets_their_key_do_not_wait_for_each_other(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same form, pressed again, while a dead hold on its practitioner is forgotten as well."""
+    offer_only("video", "ada")
+    later = NOW + timedelta(hours=25)
+    wished = replace(a_request("Fri 11:00", practitioner="ada"), key="the form")
+    with transaction() as session:
+        book_appointment(session, "video", wished, HOUSE, now=NOW)
+    held_at(app, "video", "Fri 09:00", 1)
+    forgetting, lock_held = threading.Event(), allocation.lock_held
+
+    def slowly(session: Session, which: ColumnElement[bool]) -> None:
+        forgetting.set()
+        time.sleep(0.5)  # long enough for the booking to lock Ada
+        lock_held(session, which)
+
+    def forgets() -> None:
+        with app.app_context(), transaction() as session:
+            upkeep.forget_what_expired(session, now=later)
+
+    def books() -> None:
+        with app.app_context(), transaction() as session:
+            holds.let_go_for(session, "video", *visitor(2).keys)
+            book_appointment(session, "video", wished, HOUSE, now=later)
+
+    monkeypatch.setattr(upkeep, "lock_held", slowly)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(forgets)
+        forgetting.wait(5)
+        second = threads.submit(books)
+
+    assert first.exception() is None
+    assert not isinstance(second.exception(), Busy)
