@@ -205,8 +205,9 @@ def offer_next(session: Session, entry: WaitlistEntry, house: House, *, now: dat
     _expire(session, entry, house.keys, now)
     if not _is_next(entry, now):
         return False
+    last = entry.appointment.start_at - service.change_cutoff  # when they may still move
     for slot in _suitable(session, clinic, entry, now=now):
-        deadline = min(now + house.deadline, slot.start - service.minimum_notice)
+        deadline = min(now + house.deadline, slot.start - service.minimum_notice, last)
         if deadline - now >= LEAST_TIME:
             return _offer(session, clinic, entry, slot, house, now=now, deadline=deadline)
     return False

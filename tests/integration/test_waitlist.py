@@ -1,6 +1,6 @@
 """Whoever waits is offered a time in turn; it is kept for them; taking it moves the appointment."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -338,6 +338,25 @@ def test_what_was_offered_to_who_then_comes_earlier_still_goes_to_the_next(
     offerer.turn()
 
     assert offers() == [(SAMS, "Tue 10:00", "expired"), (ROBINS, "Tue 10:00", "open")]
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(101, ["14:00"]), (120, [])])
+def test_who_could_not_take_it_any_more_is_not_offered_a_time(
+    offerer: WaitlistOfferer, hours: int, kept: list[str]
+) -> None:
+    """An appointment on Friday at two, and the change that a patient may make until then."""
+    full_tuesday()
+    made = waits()
+    frees("Tue 10:00")
+    with transaction() as session:
+        the_service(session, "video").change_cutoff = timedelta(hours=hours)
+
+    offerer.turn()
+
+    deadlines = db.session.scalars(select(WaitlistOffer.expires_at)).all()
+    assert [f"{each:%H:%M}" for each in deadlines] == kept
+    for deadline in deadlines:
+        take(made, now=deadline - timedelta(minutes=1))
 
 
 # The pages
