@@ -1,6 +1,6 @@
 """What one process remembers of the free times, and how it knows that they still hold.
 
-Every change to what takes a resource's time raises the resource's version in its own transaction
+Every change to what takes a resource's time gives it another version in its own transaction
 (`TimeVersion`). A page reads the versions, one small query, and works out anew only what is of
 another version. So what is remembered is exact, not merely fresh: whatever was taken before the
 versions were read is not on offer. A booking remembers nothing: it looks, behind its locks.

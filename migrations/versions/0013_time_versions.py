@@ -1,4 +1,4 @@
-"""A number for each resource that rises with every change of its time.
+"""A number for each resource, another one with every change of its time.
 
 Revision ID: 0013
 Revises: 0012
@@ -18,10 +18,12 @@ OF_A_RESOURCE = ("occupancy", "busy_time")
 OF_THE_CLINIC = ("opening_hours", "opening_break", "closure", "holiday_override")
 EVENTS = ("INSERT", "UPDATE", "DELETE")
 
+# At random, not one more: a copy that is put back, or a standby that was behind, would give the
+# same numbers again for something else.
 SQLITE_TRIGGER = """
 CREATE TRIGGER {table}_version_on_{event}_{row} AFTER {event} ON {table} BEGIN
-    INSERT INTO time_version (resource_id, version) VALUES ({resource}, 1)
-    ON CONFLICT (resource_id) DO UPDATE SET version = version + 1;
+    INSERT INTO time_version (resource_id, version) VALUES ({resource}, random())
+    ON CONFLICT (resource_id) DO UPDATE SET version = excluded.version;
 END
 """
 
@@ -29,28 +31,36 @@ END
 # order of the resources, as they are locked.
 POSTGRESQL_FUNCTIONS = (
     """
-CREATE FUNCTION raise_time_versions() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION change_time_versions() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO time_version (resource_id, version)
-    SELECT DISTINCT resource_id, 1 FROM changed ORDER BY resource_id
-    ON CONFLICT (resource_id) DO UPDATE SET version = time_version.version + 1;
+    SELECT resource_id, (random() * 9007199254740991)::bigint
+    FROM (SELECT DISTINCT resource_id FROM changed) AS each
+    ORDER BY resource_id
+    ON CONFLICT (resource_id) DO UPDATE SET version = excluded.version;
     RETURN NULL;
 END $$
 """,
     """
-CREATE FUNCTION raise_time_version_of_the_clinic() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO time_version (resource_id, version) VALUES (0, 1)
-    ON CONFLICT (resource_id) DO UPDATE SET version = time_version.version + 1;
+CREATE FUNCTION change_time_version_of_the_clinic() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO time_version (resource_id, version)
+    VALUES (0, (random() * 9007199254740991)::bigint)
+    ON CONFLICT (resource_id) DO UPDATE SET version = excluded.version;
     RETURN NULL;
 END $$
 """,
 )
 POSTGRESQL_TRIGGER = """
 CREATE TRIGGER {table}_version_on_{event}_{row} AFTER {event} ON {table}
-REFERENCING {row} TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION raise_time_versions()
+REFERENCING {row} TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION change_time_versions()
 """
 POSTGRESQL_TRIGGER_OF_THE_CLINIC = """
 CREATE TRIGGER {table}_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}
-FOR EACH STATEMENT EXECUTE FUNCTION raise_time_version_of_the_clinic()
+FOR EACH STATEMENT EXECUTE FUNCTION change_time_version_of_the_clinic()
+"""
+# Who empties a table by hand changes everybody's time.
+POSTGRESQL_TRIGGER_ON_EMPTYING = """
+CREATE TRIGGER {table}_version_on_TRUNCATE AFTER TRUNCATE ON {table}
+FOR EACH STATEMENT EXECUTE FUNCTION change_time_version_of_the_clinic()
 """
 
 
@@ -75,6 +85,8 @@ def on_postgresql() -> Iterator[str]:
         for row in rows_of(event):
             for table in OF_A_RESOURCE:
                 yield POSTGRESQL_TRIGGER.format(table=table, event=event, row=row)
+    for table in OF_A_RESOURCE:
+        yield POSTGRESQL_TRIGGER_ON_EMPTYING.format(table=table)
     for table in OF_THE_CLINIC:
         yield POSTGRESQL_TRIGGER_OF_THE_CLINIC.format(table=table)
 
@@ -83,7 +95,7 @@ def upgrade() -> None:
     op.create_table(
         "time_version",
         sa.Column("resource_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("resource_id", name=op.f("pk_time_version")),
     )
     sqlite = op.get_bind().dialect.name == "sqlite"
@@ -96,6 +108,6 @@ def downgrade() -> None:
         for statement in on_sqlite():
             op.execute(f"DROP TRIGGER {statement.split()[2]}")
     else:
-        op.execute("DROP FUNCTION raise_time_versions() CASCADE")
-        op.execute("DROP FUNCTION raise_time_version_of_the_clinic() CASCADE")
+        op.execute("DROP FUNCTION change_time_versions() CASCADE")
+        op.execute("DROP FUNCTION change_time_version_of_the_clinic() CASCADE")
     op.drop_table("time_version")

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from booking.domain.openings import WeeklyHours
@@ -235,6 +235,42 @@ def test_a_change_that_was_taken_back_leaves_the_version_alone() -> None:
 
 
 @pytest.mark.usefixtures("app")
+def test_what_was_put_back_and_went_another_way_is_not_taken_for_the_same() -> None:
+    """As after a copy was put back, or a standby that was behind has taken over."""
+    memory = Memory()
+    with transaction() as session:
+        an_appointment(session, "Tue 09:00", service="video", practitioner="ada")
+    numbers = versions(db.session())
+    with transaction() as session:
+        book(session)
+    told(memory)
+
+    with transaction() as session:
+        session.execute(delete(Occupancy).where(Occupancy.blocked_from == at("Tue 10:00")))
+        for each, number in numbers.items():
+            where = TimeVersion.resource_id == each
+            session.execute(update(TimeVersion).where(where).values(version=number))
+    with transaction() as session:
+        an_appointment(session, "Wed 14:00", service="video", practitioner="ada")
+
+    assert told(memory) == looked_up()
+
+
+@pytest.mark.usefixtures("app")
+def test_a_table_that_is_emptied_by_hand_is_seen() -> None:
+    memory = Memory()
+    with transaction() as session:
+        book(session)
+    full = told(memory)
+
+    with transaction() as session:
+        sqlite = db.engine.dialect.name == "sqlite"
+        session.execute(text("DELETE FROM occupancy" if sqlite else "TRUNCATE occupancy"))
+
+    assert told(memory) == looked_up() != full
+
+
+@pytest.mark.usefixtures("app")
 def test_a_hold_runs_out_without_anybody_writing() -> None:
     memory = Memory()
     later = NOW + holds.LIFE
@@ -288,7 +324,7 @@ def test_only_what_has_changed_is_read_again() -> None:
 
 
 @pytest.mark.usefixtures("app")
-def test_each_change_raises_the_number_of_whom_it_concerns_alone() -> None:
+def test_each_change_gives_another_number_to_whom_it_concerns_alone() -> None:
     with transaction() as session:
         book(session)
         session.flush()
