@@ -190,9 +190,12 @@ def _sweep(session: Session, resources: Sequence[int], now: datetime) -> None:
     Of these alone: what such a hold takes besides is not locked, and who has that may be waiting
     for ours. The hold itself takes nothing any more, and is forgotten with time (`upkeep`).
     """
-    dead = select(Hold.id).where(Hold.expires_at <= now)
-    theirs = Occupancy.resource_id.in_(resources), Occupancy.hold_id.in_(dead)
-    session.execute(delete(Occupancy).where(*theirs))
+    # By the few holds, and sorted out here: by the resources it would be all that they ever had.
+    query = select(Occupancy.id, Occupancy.resource_id).join(Hold, Occupancy.hold_id == Hold.id)
+    dead = session.execute(query.where(Hold.expires_at <= now)).all()
+    theirs = [row.id for row in dead if row.resource_id in resources]
+    if theirs:
+        session.execute(delete(Occupancy).where(Occupancy.id.in_(theirs)))
 
 
 def release(session: Session, appointment: Appointment) -> None:

@@ -211,14 +211,21 @@ def refresh_statistics() -> None:
             connection.execute(text("ANALYZE"))
 
 
+WHOLE_LIFE = r"|SEARCH (\w+?)(?:_\d+)? USING .*\((?:resource|practitioner|room|service)_id=\?\)$"
+"""All that ever was of somebody: as good as a table read from end to end."""
+
+
 def scans(statement: str, parameters: Any) -> set[str]:
-    """The tables that the database would read from end to end."""
+    """The tables that the database would read from end to end, or for all of somebody's life."""
     sqlite = db.engine.dialect.name == "sqlite"
+    newest = "max(" in statement  # the end of an index tells that
     explain, scan = (
-        ("EXPLAIN QUERY PLAN", r"SCAN (\w+?)(?:_\d+)?\b")
+        ("EXPLAIN QUERY PLAN", r"SCAN (\w+?)(?:_\d+)?\b" + ("" if newest else WHOLE_LIFE))
         if sqlite
         else ("EXPLAIN", r"Seq Scan on (\w+)")
     )
     with db.engine.connect() as connection:
         plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
-        return {name for row in plan for name in re.findall(scan, str(row))}
+        return {
+            name for row in plan for found in re.finditer(scan, row[-1]) for name in found.groups()
+        } - {None}
