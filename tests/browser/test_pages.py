@@ -34,6 +34,16 @@ selector => [...document.querySelectorAll(selector)]
   .filter(([_, box]) => box.height < 43.5 || box.width < 43.5)
   .map(([each, box]) => `${each.textContent.trim().slice(0, 30)} ${box.width}×${box.height}`)
 """
+SPACED = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }"""
+CUT_OFF = """
+() => [...document.querySelectorAll("body *")]
+  .filter(each => each.getClientRects().length && !each.closest(".unseen, .skip, select, option"))
+  .filter(each => /hidden|clip/.test(getComputedStyle(each).overflow))
+  .filter(({scrollWidth, clientWidth, scrollHeight, clientHeight}) =>
+    scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1)
+  .map(each => `${each.tagName}.${each.className}: ${each.textContent.trim().slice(0, 40)}`)
+"""
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 ASKED = {
@@ -106,6 +116,25 @@ def test_no_page_scrolls_sideways(furnished: Furnished, open_page: Opener) -> No
             found[f"{name} at {width}"] = page.evaluate(TOO_WIDE)
 
     assert {name: excess for name, excess in found.items() if excess > 0} == {}
+
+
+def test_nothing_is_cut_off_where_readers_space_their_text(
+    furnished: Furnished, open_page: Opener
+) -> None:
+    """WCAG 1.4.12, on a phone: lines, paragraphs, letters and words further apart."""
+    page = open_page(furnished.site, viewport=PHONE, bypass_csp=True)
+    found = dict[str, Any]()
+
+    for name, path in furnished.pages.items():
+        if name.startswith("staff"):
+            continue
+        page.goto(path)
+        page.add_style_tag(content=SPACED)
+        cut, excess = page.evaluate(CUT_OFF), page.evaluate(TOO_WIDE)
+        if cut or excess > 0:
+            found[name] = (cut, excess)
+
+    assert found == {}
 
 
 def test_whatever_one_touches_is_large_enough(furnished: Furnished, open_page: Opener) -> None:

@@ -100,6 +100,26 @@ def test_a_visitor_books_in_few_steps(
     assert len(visited) == pages + 1, "and the one that says so"
 
 
+def test_a_visitor_books_without_the_stylesheet(site: Site, open_page: Opener) -> None:
+    """What is read is in its order, and nothing that was hidden stands in the way."""
+    page = open_page(site, java_script_enabled=False, viewport=PHONE)
+    page.route("**/*.css*", lambda route: route.fulfill(content_type="text/css", body=""))
+
+    page.goto("/")
+    page.get_by_role("link", name="First consultation").click()
+    bare = "getComputedStyle(document.body).backgroundColor === 'rgba(0, 0, 0, 0)'"
+    assert page.evaluate(bare)
+    page.locator("a.slot").first.click()
+    fill_in(page)
+    book(page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your appointment is booked")
+    words = page.get_by_role("main").inner_text()
+    assert (
+        words.index("Your appointment is booked") < words.index("When") < words.index("Cancel it")
+    )
+
+
 def test_the_keyboard_alone_books(site: Site, open_page: Opener) -> None:
     page = open_page(site)
     page.goto("/")
