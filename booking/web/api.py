@@ -52,7 +52,7 @@ from booking.web.exchange import (
     written,
 )
 from booking.web.limits import limit_bookings
-from booking.web.operations import MOST_DAYS
+from booking.web.operations.shapes import MOST_DAYS
 from booking.web.state import booking, clinic, now
 from booking.web.times import practitioner_ids
 

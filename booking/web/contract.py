@@ -32,6 +32,23 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
+Timezone = Annotated[
+    Text | None,
+    Field(
+        description="IANA name of the zone in which times are told; without it the clinic's.",
+        examples=["America/New_York"],
+    ),
+]
+MayLeaveMessage = Annotated[bool, Field(description="Whether a message may be left at the number.")]
+Language = Annotated[
+    Text,
+    Field(
+        description="In which language the patient is written to.",
+        json_schema_extra={"enum": [*LANGUAGES]},
+    ),
+]
+
+
 class PatientBody(Body):
     """Who is to be met."""
 
@@ -45,19 +62,9 @@ class PatientBody(Body):
         description="As people type it; needed when the service's mode is `phone`.",
         examples=["(212) 555-0123"],
     )
-    timezone: Text | None = Field(
-        None,
-        description="IANA name of the zone in which times are told; without it the clinic's.",
-        examples=["America/New_York"],
-    )
-    may_leave_message: bool = Field(
-        False, description="Whether a message may be left at the number."
-    )
-    language: Text = Field(
-        ENGLISH,
-        description="In which language the patient is written to.",
-        json_schema_extra={"enum": [*LANGUAGES]},
-    )
+    timezone: Timezone = None
+    may_leave_message: MayLeaveMessage = False
+    language: Language = ENGLISH
 
 
 class BookingBody(Body):
@@ -113,19 +120,9 @@ class CallerBody(Body):
         " `phone`.",
         examples=["(212) 555-0123"],
     )
-    timezone: Text | None = Field(
-        None,
-        description="IANA name of the zone in which times are told; without it the clinic's.",
-        examples=["America/New_York"],
-    )
-    may_leave_message: bool = Field(
-        False, description="Whether a message may be left at the number."
-    )
-    language: Text = Field(
-        ENGLISH,
-        description="In which language the patient is written to.",
-        json_schema_extra={"enum": [*LANGUAGES]},
-    )
+    timezone: Timezone = None
+    may_leave_message: MayLeaveMessage = False
+    language: Language = ENGLISH
 
 
 class StaffBookingBody(Body):

@@ -22,7 +22,7 @@ from booking.web.contract import (
     TakenProblem,
 )
 from booking.web.errors import note_guard, title_of, told
-from booking.web.operations import LONGEST_KEY
+from booking.web.operations.shapes import LONGEST_KEY
 from booking.web.times import alternatives
 
 Model = TypeVar("Model", bound=Body)

@@ -1,6 +1,6 @@
 """The API as an OpenAPI 3.1 document, made from the models that read and answer.
 
-What each address does stands in `operations.py`. The document says the same wherever the service
+What each address does stands in `operations/`. The document says the same wherever the service
 runs, so a process writes it once.
 """
 
@@ -15,7 +15,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from booking.models import Scope
 from booking.web import contract
 from booking.web.errors import title_of
-from booking.web.operations import OPERATIONS, PROBLEMS, Operation, Parameter, Reply
+from booking.web.operations import OPERATIONS
+from booking.web.operations.common import PROBLEMS
+from booking.web.operations.shapes import Operation, Parameter, Reply
 
 PREFIX = "/api/v1"
 PROBLEM = "application/problem+json"

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from booking.web.openapi import PREFIX, document, written
-from booking.web.operations import HOST
+from booking.web.operations.shapes import HOST
 from booking.web.state import booking
 
 bp = Blueprint("reference", __name__)

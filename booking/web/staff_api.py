@@ -50,7 +50,7 @@ from booking.web.exchange import (
 )
 from booking.web.keyed import asker
 from booking.web.limits import limit_keys
-from booking.web.operations import MOST_DAYS, MOST_LISTED
+from booking.web.operations.shapes import MOST_DAYS, MOST_LISTED
 from booking.web.state import booking, clinic, now
 from booking.web.trail import saw
 

@@ -28,7 +28,9 @@ from booking.models.database import transaction
 from booking.services.links import token_of
 from booking.web import openapi
 from booking.web.errors import STATUS_OF
-from booking.web.operations import HOST, OPERATIONS, PROBLEMS
+from booking.web.operations import OPERATIONS
+from booking.web.operations.common import PROBLEMS
+from booking.web.operations.shapes import HOST
 from tests.builders import HOUSE, an_appointment
 from tests.integration.test_api_keys import a_key
 
