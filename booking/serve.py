@@ -2,20 +2,17 @@
 
 One parent, which does nothing but watch: it forks gunicorn and the worker from a process that
 has loaded everything, begins again whichever dies, and ends both when it is told to stop.
+
+The parent holds the socket on which gunicorn listens. Who knocks while gunicorn begins again, or
+while the whole program gives way to a newer one (SIGHUP), waits a moment and is not turned away.
 """
 
-import ctypes
 import os
-import signal
 import socket
 import sys
-import time
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from types import FrameType
 
-import structlog
 from flask import Flask
 from flask_migrate import upgrade
 from flask_security.utils import hash_password
@@ -23,36 +20,30 @@ from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import SQLAlchemyError
 
 from booking import seed, worker
+from booking.listening import CannotListenError, begin_anew, listen
 from booking.messages.maildir import MaildirTransport
 from booking.models import schema
 from booking.models.database import db, transaction
+from booking.processes import GRACE, Family, die_with_parent
 from booking.services import people
 from booking.services.outbox import new_holder
 from booking.settings import Settings
 from booking.web import metrics
 from booking.web.state import Booking
 
-log = structlog.get_logger("serve")
-
-GRACE = 15.0
-"""Seconds that children have to finish what they are doing."""
-CALM = 5.0
-"""A child that lived shorter than this is begun again only after a pause."""
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl(2)."""
-
 
 class Web(BaseApplication):  # type: ignore[misc]
     """Gunicorn, told everything by our settings."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, listener: socket.socket) -> None:
         self._app, self._settings = app, settings
+        self._bind = f"fd://{listener.detach()}"  # gunicorn closes it
         super().__init__()
 
     def load_config(self) -> None:
         settings = self._settings
         chosen = {
-            "bind": f"{settings.bind}:{settings.port}",
+            "bind": self._bind,
             "workers": settings.web_workers,
             "threads": settings.web_threads,
             "worker_class": "gthread",
@@ -78,32 +69,42 @@ def serve(app: Flask) -> int:
     """Migrate, seed the demo, serve; returns the exit status."""
     state: Booking = app.extensions["booking"]
     settings = state.settings
-    fault = _port_fault(settings) or _prepare(app)
-    if fault:
-        print(fault, file=sys.stderr)  # noqa: T201
-        return 1
+    try:
+        listener = listen(settings)
+    except CannotListenError as error:
+        return _refuse(str(error))
+    if fault := _prepare(app):
+        return _refuse(fault)
     _announce(settings, state, _first_link(app))
     holder = new_holder()
     family = Family(
-        web=lambda: Web(app, settings).run(),
-        worker=lambda: worker.run(app, holder),
+        web=lambda: Web(app, settings, listener).run(),
+        worker=lambda: _work(app, holder, listener),
     )
     with metrics.shared() if settings.metrics_token else nullcontext():
-        return family.live()
+        anew = family.live()
+        if not anew:
+            listener.close()  # who comes now is turned away at once
+        family.end()
+    if anew:
+        begin_anew(listener)
+    return 0
 
 
 def serve_web(app: Flask) -> int:
     """The web server alone, on a database that is there and migrated; returns the exit status."""
     settings: Settings = app.extensions["booking"].settings
-    fault = _port_fault(settings) or newer_schema_of(app)
-    if fault:
-        print(fault, file=sys.stderr)  # noqa: T201
-        return 1
+    try:
+        listener = listen(settings)
+    except CannotListenError as error:
+        return _refuse(str(error))
+    if fault := newer_schema_of(app):
+        return _refuse(fault)
     with app.app_context():
         db.engine.dispose()  # no connection may be shared with the children
     sys.argv = ["booking"]  # gunicorn reads it
     with metrics.shared() if settings.metrics_token else nullcontext():
-        Web(app, settings).run()
+        Web(app, settings, listener).run()
     return 0
 
 
@@ -133,101 +134,18 @@ def newer_schema_of(app: Flask) -> str | None:
     return None
 
 
-class Family:
-    """The children of one parent: begun again when they die, ended when it is told to end."""
-
-    def __init__(self, **children: Callable[[], object]) -> None:
-        self._children = children
-        self._running: dict[int, str] = {}
-        self._began: dict[str, float] = {}
-        self._stopping = False
-
-    def live(self) -> int:
-        """Until a signal says otherwise."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._stop)
-        for name in self._children:
-            self._begin(name)
-        while not self._stopping:
-            self._reap()
-            time.sleep(0.2)
-        return self._end()
-
-    def _begin(self, name: str) -> None:
-        pid = os.fork()
-        if pid == 0:
-            _be_a_child(self._children[name])
-        self._running[pid] = name
-        self._began[name] = time.monotonic()
-
-    def _reap(self) -> None:
-        for pid, name in list(self._running.items()):
-            if os.waitpid(pid, os.WNOHANG)[0] == 0:
-                continue
-            del self._running[pid]
-            log.error("child_died", child=name)
-            if time.monotonic() - self._began[name] < CALM:
-                time.sleep(1)
-            if not self._stopping:
-                self._begin(name)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
-
-    def _end(self) -> int:
-        self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE
-        while self._running and time.monotonic() < deadline:
-            for pid in list(self._running):
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    del self._running[pid]
-            time.sleep(0.05)
-        self._signal(signal.SIGKILL)
-        return 0
-
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in self._running:
-            os.kill(pid, number)
-
-
-def _be_a_child(work: Callable[[], object]) -> None:
-    """Do the work of a child and end; the parent's death ends it too."""
-    status = 1
-    try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        _die_with_parent()
-        sys.argv = ["booking"]
-        work()
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
-    finally:
-        sys.stdout.flush()
-        os._exit(status)
+def _work(app: Flask, holder: str, listener: socket.socket) -> None:
+    listener.close()  # the port must be free again as soon as nobody serves on it
+    worker.run(app, holder)
 
 
 def _after_fork(_server: object, _worker: object) -> None:
-    _die_with_parent()
+    die_with_parent()
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-
-
-def _port_fault(settings: Settings) -> str | None:
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.bind, settings.port))
-        except OSError as error:
-            return (
-                f"Port {settings.port} on {settings.bind} cannot be used: {error.strerror}. "
-                "Set BOOKING_PORT to another."
-            )
-    return None
+def _refuse(fault: str) -> int:
+    print(fault, file=sys.stderr)  # noqa: T201
+    return 1
 
 
 def _prepare(app: Flask) -> str | None:

@@ -100,7 +100,10 @@ def storm(url: str, bookings: int, kills: int, log: Path) -> Found:
     furnish(url)
     engine = create_engine(url)
     with SmtpSink() as sink:
-        settings = {"BOOKING_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "BOOKING_WEB_WORKERS": 2}
+        settings: dict[str, Any] = {
+            "BOOKING_SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
+            "BOOKING_WEB_WORKERS": 2,
+        }
         with a_service(url, log, **settings) as service, ThreadPoolExecutor(PEOPLE) as people:
             began = time.monotonic()
             stories = wishes(service, bookings)

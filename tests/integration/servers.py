@@ -112,12 +112,15 @@ class Wish(NamedTuple):
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """A running service."""
 
-    process: subprocess.Popen[str]
+    begun: Callable[[], subprocess.Popen[bytes]]
     port: int
+
+    def __post_init__(self) -> None:
+        self.process = self.begun()
 
     @property
     def client(self) -> Client:
@@ -152,31 +155,40 @@ class Service:
         self.process.send_signal(number)
         return self.process.wait(timeout=PATIENCE)
 
+    def begin_again(self) -> None:
+        """What a service manager does after it has ended."""
+        self.process = self.begun()
+
 
 @contextmanager
-def a_service(database_url: str, log: Path, **settings: object) -> Iterator[Service]:
+def a_service(
+    database_url: str, log: Path, *, stdin: int = subprocess.DEVNULL, **settings: object
+) -> Iterator[Service]:
     """A service on a port of its own, that answers; ended, with all its children, at the end."""
-    port = free_port()
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            COMMAND,
-            cwd=ROOT,
-            env=environment(database_url, BOOKING_PORT=port, **settings),
-            stdout=output,
-            stderr=output,
-            text=True,
-            start_new_session=True,
-        )
-    service = Service(process, port)
+    environ = environment(database_url, BOOKING_PORT=(port := free_port()), **settings)
+
+    def begun() -> subprocess.Popen[bytes]:
+        with log.open("a") as output:
+            return subprocess.Popen(
+                COMMAND,
+                cwd=ROOT,
+                env=environ,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    service = Service(begun, port)
     try:
         eventually(lambda: answers(service))
         yield service
-        if process.poll() is None:
+        if service.process.poll() is None:
             service.end()
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(service.process.pid, signal.SIGKILL)
+        service.process.wait()
 
 
 def environment(database_url: str, **settings: object) -> dict[str, str]:

@@ -6,7 +6,10 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,8 @@ from tests.integration.servers import (
 from tests.smtp_sink import free_port
 
 pytestmark = linux_only
+
+VISITORS = 4
 
 
 @pytest.fixture
@@ -98,6 +103,56 @@ def test_a_child_that_dies_is_begun_again(service: Service, who: str) -> None:
 
     eventually(lambda: getattr(service, who)() != victim)
     assert eventually(lambda: service.client.get("/").status == 200)
+
+
+def test_told_to_begin_anew_it_turns_nobody_away(service: Service) -> None:
+    pid, before = service.process.pid, service.family()
+    over = threading.Event()
+    with ThreadPoolExecutor(VISITORS) as visitors:
+        asked = [visitors.submit(ask_until, over, service) for _ in range(VISITORS)]
+
+        os.kill(pid, signal.SIGHUP)
+
+        eventually(lambda: not set(before) & set(service.family()))
+        assert eventually(lambda: service.client.get("/readyz").status == 200)
+        over.set()
+        answers = Counter(status for each in asked for status in each.result())
+    assert set(answers) == {200}
+    assert service.process.pid == pid
+    assert service.process.poll() is None
+    assert service.end() == 0
+
+
+def ask_until(over: threading.Event, service: Service) -> list[int]:
+    """Ask, one after the other, as somebody who does not try again."""
+    statuses = []
+    while not over.is_set():
+        statuses.append(service.client.get("/").status)
+    return statuses
+
+
+def test_begun_anew_it_is_the_program_that_lies_there_now(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/booking.db"
+    with a_service(url, tmp_path / "log") as service:
+        service.family()
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        engine.dispose()
+
+        os.kill(service.process.pid, signal.SIGHUP)
+
+        assert service.process.wait(PATIENCE) == 1
+    assert "which this release does not know" in (tmp_path / "log").read_text()
+
+
+def test_a_terminal_that_is_gone_ends_it(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    url = f"sqlite:///{tmp_path}/booking.db"
+    with a_service(url, tmp_path / "log", stdin=theirs) as service:
+        assert service.end(signal.SIGHUP) == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_it_begins_again_where_it_left_off(tmp_path: Path) -> None:
