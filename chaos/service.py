@@ -1,6 +1,12 @@
-"""The whole service, killed again and again while people book, move and cancel through its API.
+"""The whole service in trouble again and again while people book, move and cancel through its API.
 
-python -m chaos.service [bookings] [kills] [sqlite|postgresql]
+python -m chaos.service [bookings] [troubles] [sqlite|postgresql] \
+    [killed|restarted|locked|database-killed]
+
+`killed`: delivery workers, web workers and the whole web server, with SIGKILL. `restarted`: the
+service is told to stop and begun again as a service manager does, or told to begin anew.
+`locked`: somebody else holds what every booking must lock for 2, 8 and 30 seconds.
+`database-killed`: all processes of PostgreSQL at once, which is begun again a second later.
 
 A third of the bookings is contested; of those that came off, a fifth is moved and a fifth is
 cancelled. Whoever gets no answer asks again under the same key. Afterwards every promise must be
@@ -11,24 +17,26 @@ import os
 import signal
 import sys
 import time
+from argparse import ArgumentParser
+from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email import message_from_bytes
 from email.message import Message
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
-from random import Random
+from random import Random, choice
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from icalendar import Calendar
 from sqlalchemy import Engine, create_engine, func, select
 
-from benchmarks.clinic import an_empty_database
+from benchmarks.clinic import DATABASES, an_empty_database
 from booking.app import create_app, utc_now
 from booking.models import Appointment, Occupancy, OwedMessage
 from booking.models.database import db, transaction
@@ -36,17 +44,30 @@ from booking.services import invariants
 from booking.services.links import token_digest
 from tests.builders import CLINIC, HOUSE, a_clinic, the_service
 from tests.conftest import migrate, settings_for
+from tests.holding import held
 from tests.integration.history import more_practitioners
-from tests.integration.servers import GONE, Answer, Service, Wish, a_service
+from tests.integration.servers import (
+    GONE,
+    Answer,
+    Service,
+    Wish,
+    a_service,
+    answers,
+    eventually,
+)
+from tests.postgres import Server, make_database
 from tests.smtp_sink import SmtpSink
 
-BOOKINGS, KILLS, PEOPLE, COLLEAGUES = 5_000, 200, 8, 38
+BOOKINGS, TROUBLES, PEOPLE = 5_000, 200, 16
+COLLEAGUES, BOOKINGS_EACH = 38, 130
+"""So many people have time for 5,000, since each has time for so many."""
 CONTESTED = 3
 """Every so-manieth slot is wanted by two."""
 MOVED, CANCELLED = 0.2, 0.2
-VICTIMS = ("delivery_worker", "a_web_worker", "delivery_worker", "a_web_worker", "web_master")
-PACE = 0.35
-"""Seconds between two kills, at the least."""
+PACES = {"killed": 0.35, "restarted": 5.0, "locked": 5.0, "database-killed": 20.0}
+"""What may befall it, and how many seconds there are between two times."""
+LOCKS = (2.0, 8.0, 30.0)
+WELL = (200, 201)
 PATIENCE = 90.0
 STUCK = 180.0
 """Seconds in which at least one message must leave: leases of the dead run out sooner."""
@@ -64,7 +85,15 @@ class Story:
     token: str = ""
     start: str = ""
     cancelled: bool = False
-    statuses: list[int] = field(default_factory=list)
+    answers: list[tuple[float, int]] = field(default_factory=list)
+    """When it was answered (monotonic seconds), and how."""
+
+
+class Trouble(NamedTuple):
+    """Something that befalls the service, and is over when it returns."""
+
+    name: str
+    befall: Callable[[Service], object]
 
 
 @dataclass(frozen=True)
@@ -72,33 +101,115 @@ class Found:
     """What came of it all, in figures."""
 
     stories: list[Story]
-    killed: Counter[str]
+    troubles: Counter[str]
     seconds: float
+    back: float
+    """Seconds from the end of a trouble until the first wish came through, at the most."""
     faults: dict[str, int]
     """What must not be, and how often it was."""
     repeated: int
-    """Messages that arrived twice; no more than delivery workers were killed."""
+    """Messages that arrived twice."""
+
+    @property
+    def statuses(self) -> Counter[int]:
+        """How often what was answered."""
+        return Counter(status for each in self.stories for _, status in each.answers)
+
+    @property
+    def excusable(self) -> int:
+        """So many messages may come twice: a worker was cut off before it could note them."""
+        return self.troubles["delivery worker killed"] + self.troubles["database killed"]
 
 
-def furnish(url: str) -> None:
+VICTIMS: dict[str, Callable[[Service], list[int]]] = {
+    "delivery worker": lambda service: [service.delivery_worker()],
+    "web worker": Service.web_workers,
+    "web master": lambda service: [service.web_master()],
+}
+
+
+def _kill(victim: str) -> Trouble:
+    def befall(service: Service) -> None:
+        with suppress(ProcessLookupError, IndexError):
+            os.kill(choice(VICTIMS[victim](service)), signal.SIGKILL)
+
+    return Trouble(f"{victim} killed", befall)
+
+
+def _stop_and_begin(service: Service) -> None:
+    assert service.end() == 0
+    service.begin_again()
+    eventually(lambda: answers(service))
+
+
+def _begin_anew(service: Service) -> None:
+    before = service.family()
+    service.process.send_signal(signal.SIGHUP)
+    eventually(lambda: not set(before) & set(service.family()))
+
+
+KILLS = tuple(
+    _kill(each)
+    for each in ("delivery worker", "web worker", "delivery worker", "web worker", "web master")
+)
+RESTARTS = (Trouble("stopped and begun", _stop_and_begin), Trouble("begun anew", _begin_anew))
+
+
+def locks_on(url: str) -> tuple[Trouble, ...]:
+    """Somebody else holds what every booking must lock, ever longer."""
+
+    def locked(seconds: float) -> Trouble:
+        def befall(_service: Service) -> None:
+            with held(url):
+                time.sleep(seconds)
+
+        return Trouble(f"locked for {seconds:.0f} s", befall)
+
+    return tuple(map(locked, LOCKS))
+
+
+def death_of(server: Server) -> tuple[Trouble, ...]:
+    """A database whose machine is gone for a second."""
+
+    def befall(_service: Service) -> None:
+        server.kill()
+        time.sleep(1)
+        server.begin()
+
+    return (Trouble("database killed", befall),)
+
+
+def furnish(url: str, colleagues: int = COLLEAGUES) -> None:
     """Put a clinic with many practitioners, who all offer `video`, into a migrated database."""
     app = create_app(settings_for(url))
     with app.app_context():
         with transaction() as session:
             a_clinic(session, FAR_AHEAD)
-            more_practitioners(session, the_service(session, "video"), COLLEAGUES)
+            more_practitioners(session, the_service(session, "video"), colleagues)
         db.session.remove()
         db.engine.dispose()
 
 
-def storm(url: str, bookings: int, kills: int, log: Path) -> Found:
-    """Let people at it, kill meanwhile, and look at what is left.
+def storm(
+    url: str,
+    bookings: int,
+    most: int,
+    log: Path,
+    *,
+    troubles: Sequence[Trouble] = KILLS,
+    pace: float = PACES["killed"],
+) -> Found:
+    """Let people at it, trouble it meanwhile, and look at what is left.
 
     Args:
         url: A migrated database, and nothing in it.
+        bookings: How many people wish for something.
+        most: How many troubles befall it; the kinds take turns.
+        pace: Seconds between the end of one and the beginning of the next.
     """
-    furnish(url)
-    engine = create_engine(url)
+    colleagues = bookings // BOOKINGS_EACH + 1
+    furnish(url, colleagues)
+    engine = create_engine(url, pool_pre_ping=True)
     with SmtpSink() as sink:
         settings: dict[str, Any] = {
             "BOOKING_SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
@@ -106,9 +217,9 @@ def storm(url: str, bookings: int, kills: int, log: Path) -> Found:
         }
         with a_service(url, log, **settings) as service, ThreadPoolExecutor(PEOPLE) as people:
             began = time.monotonic()
-            stories = wishes(service, bookings)
+            stories = wishes(service, bookings, colleagues)
             living = [people.submit(live, service, each) for each in stories]
-            killed = kill(service, kills, lambda: all(each.done() for each in living))
+            over = trouble(service, cycle(troubles), most, pace)
             for each in living:
                 each.result()
             took = time.monotonic() - began
@@ -116,12 +227,13 @@ def storm(url: str, bookings: int, kills: int, log: Path) -> Found:
     faults = compared(engine, stories) | {"invariants broken": broken(url)}
     repeated, wrong = told(engine, sink)
     engine.dispose()
-    return Found(stories, killed, took, faults | wrong, repeated)
+    names = Counter(name for name, _ in over)
+    return Found(stories, names, took, back_after(stories, over), faults | wrong, repeated)
 
 
-def wishes(service: Service, count: int) -> list[Story]:
+def wishes(service: Service, count: int, colleagues: int) -> list[Story]:
     """So many wishes; those for one slot stand side by side."""
-    slots = iter(free_slots(service))
+    slots = iter(free_slots(service, colleagues))
     found: list[Story] = []
     while len(found) < count:
         (start, who), (later, _) = next(slots), next(slots)
@@ -133,11 +245,11 @@ def wishes(service: Service, count: int) -> list[Story]:
     return found
 
 
-def free_slots(service: Service) -> list[tuple[str, str]]:
+def free_slots(service: Service, colleagues: int = COLLEAGUES) -> list[tuple[str, str]]:
     """Every start with every colleague, two neighbours of one colleague after another."""
     days = [utc_now().date() + timedelta(days=each) for each in (2, 30, 31, 58)]
     found = []
-    for number in range(COLLEAGUES):
+    for number in range(colleagues):
         who = f"colleague-{number}"
         found += [
             (start, who)
@@ -172,28 +284,31 @@ def ask(story: Story, question: Callable[[], Answer]) -> Answer:
     while time.monotonic() < deadline:
         with suppress(*GONE):
             answer = question()
-            story.statuses.append(answer.status)
+            story.answers.append((time.monotonic(), answer.status))
             if answer.status != 503:
                 return answer
+            assert int(answer.headers["Retry-After"]) > 0
         time.sleep(0.1)
     raise AssertionError("never answered")
 
 
-def kill(service: Service, most: int, over: Callable[[], bool]) -> Counter[str]:
-    """Kill until there were kills enough and there is nobody left to disturb."""
-    random, killed = Random(5), Counter[str]()
-    for victim in cycle(VICTIMS):
-        if over() and killed.total() >= most:
-            return killed
-        if killed.total() < most:
-            pids = (
-                service.web_workers() if victim == "a_web_worker" else [getattr(service, victim)()]
-            )
-            with suppress(ProcessLookupError, IndexError):
-                os.kill(random.choice(pids), signal.SIGKILL)
-                killed[victim] += 1
-        time.sleep(PACE)
-    raise AssertionError
+def trouble(
+    service: Service, kinds: Iterator[Trouble], most: int, pace: float
+) -> list[tuple[str, float]]:
+    """Let so many befall it; gives what it was each time, and when it was over."""
+    over = []
+    for kind in islice(kinds, most):
+        time.sleep(pace)
+        kind.befall(service)
+        over.append((kind.name, time.monotonic()))
+    return over
+
+
+def back_after(stories: Sequence[Story], over: Sequence[tuple[str, float]]) -> float:
+    """The longest time from the end of a trouble to the first wish that came through."""
+    well = sorted(when for each in stories for when, status in each.answers if status in WELL)
+    waited = [well[first] - when for _, when in over if (first := bisect(well, when)) < len(well)]
+    return max(waited, default=0.0)
 
 
 def let_it_tell(engine: Engine) -> None:
@@ -223,7 +338,7 @@ def compared(engine: Engine, stories: Sequence[Story]) -> dict[str, int]:
         stored = {row.link_digest: row for row in connection.execute(query)}
         taken = Counter(connection.scalars(select(Occupancy.appointment_id)))
     both = [(stored[each], promised[each]) for each in stored.keys() & promised.keys()]
-    answered = Counter(status for each in stories for status in each.statuses)
+    answered = Counter(status for each in stories for _, status in each.answers)
     return {
         "promised and not there": len(promised.keys() - stored.keys()),
         "there and not promised": len(stored.keys() - promised.keys()),
@@ -232,7 +347,7 @@ def compared(engine: Engine, stories: Sequence[Story]) -> dict[str, int]:
         "half written": sum(taken[row.id] != (0 if s.cancelled else 1) for row, s in both),
         "answers of 500": sum(n for status, n in answered.items() if status == 500),
         "unexpected answers": sum(
-            n for status, n in answered.items() if status not in (200, 201, 409, 500, 503)
+            n for status, n in answered.items() if status not in (*WELL, 409, 500, 503)
         ),
     }
 
@@ -296,21 +411,49 @@ def event_in(mail: Message) -> tuple[str, int, bool, str] | None:
 
 def main() -> None:
     """Full size by default."""
-    given = sys.argv[1:]
-    bookings, kills = [int(each) for each in given[:2]] or [BOOKINGS, KILLS]
-    kind = given[2] if len(given) > 2 else "sqlite"
-    with TemporaryDirectory() as folder, an_empty_database(kind) as url:
+    parser = ArgumentParser(prog="python -m chaos.service")
+    parser.add_argument("bookings", type=int, nargs="?", default=BOOKINGS)
+    parser.add_argument("troubles", type=int, nargs="?", default=TROUBLES)
+    parser.add_argument("database", choices=DATABASES, nargs="?", default="sqlite")
+    parser.add_argument("what", choices=PACES, nargs="?", default="killed")
+    asked = parser.parse_args()
+    with TemporaryDirectory() as folder, ExitStack() as running:
+        if asked.what == "database-killed":
+            server = running.enter_context(a_durable_server())
+            url, troubles = make_database(server.url, "booking"), death_of(server)
+        else:
+            url = running.enter_context(an_empty_database(asked.database))
+            troubles = {"killed": KILLS, "restarted": RESTARTS, "locked": locks_on(url)}[asked.what]
         migrate(url)
-        found = storm(url, bookings, kills, Path(folder) / "log")
+        log, pace = Path(folder) / "log", PACES[asked.what]
+        found = storm(url, asked.bookings, asked.troubles, log, troubles=troubles, pace=pace)
+    report(found)
+    sys.exit(any(found.faults.values()) or found.repeated > found.excusable)
+
+
+@contextmanager
+def a_durable_server() -> Iterator[Server]:
+    """A PostgreSQL that has what it acknowledged on the disk, as it is without being told."""
+    with TemporaryDirectory(prefix="booking-postgres-") as folder:
+        server = Server(Path(folder))
+        server.begin()
+        try:
+            yield server
+        finally:
+            server.end()
+
+
+def report(found: Found) -> None:
+    """What came of it, for people."""
     promised = [each for each in found.stories if each.token]
-    print(f"{len(found.stories)} wishes on {kind}, {len(promised)} appointments,", end=" ")
+    print(f"{len(found.stories)} wishes, {len(promised)} appointments,", end=" ")
     print(f"{sum(each.cancelled for each in promised)} cancelled, in {found.seconds:.0f} s")
-    print("killed:", ", ".join(f"{count} {name}" for name, count in found.killed.items()))
-    print("answers:", dict(Counter(status for each in found.stories for status in each.statuses)))
+    print(", ".join(f"{name}: {count}" for name, count in found.troubles.items()))
+    print(f"a wish came through at most {found.back:.1f} s after a trouble was over")
+    print("answers:", dict(found.statuses))
     for what, count in found.faults.items():
         print(f"{count:>6}  {what}")
-    print(f"{found.repeated:>6}  messages that arrived twice")
-    sys.exit(any(found.faults.values()) or found.repeated > found.killed["delivery_worker"])
+    print(f"{found.repeated:>6}  messages that arrived twice, {found.excusable} excusable")
 
 
 if __name__ == "__main__":

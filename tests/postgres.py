@@ -3,11 +3,12 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -34,7 +35,7 @@ def server() -> Iterator[str]:
     """The address of a server on which databases can be made: `postgresql://…/postgres`."""
     if named := os.environ.get(URL_VARIABLE):
         yield named.replace("postgresql+psycopg://", "postgresql://")
-    elif found := _installed():
+    elif found := installed():
         with _started(found) as url:
             yield url
     else:
@@ -42,8 +43,8 @@ def server() -> Iterator[str]:
             yield url
 
 
-def _installed() -> Path | None:
-    """The folder of the distribution's programs, if they can be used by who we are."""
+def installed() -> Path | None:
+    """The folder of the distribution's programs, if whoever runs us can use them."""
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
     on_path = shutil.which("initdb")
     if os.geteuid() == 0 and not _has_account():
@@ -60,26 +61,70 @@ def _has_account() -> bool:
     return True
 
 
+class Server:
+    """A server of the distribution's programs, in a folder of its own."""
+
+    def __init__(self, folder: Path, *, programs: Path | None = None, **settings: str) -> None:
+        """Make its data.
+
+        Args:
+            programs: Where `initdb` and `pg_ctl` are; those that are installed, if not given.
+        """
+        found = programs or installed()
+        assert found, "PostgreSQL is not installed, or there is nobody who may run it"
+        self._programs, self._folder, self._port = found, folder, free_port()
+        self._settings = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._account = UNPRIVILEGED if os.geteuid() == 0 else None
+        if self._account:
+            shutil.chown(folder, self._account)
+        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+
+    def begin(self) -> None:
+        """Start, and wait until it accepts connections."""
+        place = (
+            f"-p {self._port} -h 127.0.0.1 -k ''"  # no socket, which would have a lock of its own
+        )
+        options = f"{place} -c max_connections=200 {self._settings}"
+        log = self._folder / "log"
+        self._run("pg_ctl", "-w", "-l", str(log), "-o", options, "start")
+
+    def end(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """End all its processes at once, as when the machine is gone."""
+        lock = self._folder / "data/postmaster.pid"
+        postmaster = int(lock.read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # it begins no more of them meanwhile
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        for pid in (*map(int, children), postmaster):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        lock.unlink()  # after a power cut nobody has that number; here it may wait to be buried
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [self._programs / program, "-D", self._folder / "data", *arguments],
+            user=self._account,
+            cwd=self._folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
 @contextmanager
 def _started(programs: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="booking-postgres-", dir=_quickest()))
-    data, port = folder / "data", free_port()
-    account = UNPRIVILEGED if os.geteuid() == 0 else None
-    if account:
-        shutil.chown(folder, account)
-    quiet = {"user": account, "cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run(  # type: ignore[call-overload]
-        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"],
-        **quiet,
-    )
-    settings = " ".join(f"-c {name}={value}" for name, value in HASTY.items())
-    options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=200 {settings}"
-    control = [programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    subprocess.run([*control, "-o", options, "start"], **quiet)  # type: ignore[call-overload]
+    server = Server(folder, programs=programs, **HASTY)
+    server.begin()
     try:
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield server.url
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **quiet)  # type: ignore[call-overload]
+        server.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from booking.app import SPARE_CONNECTIONS
@@ -20,13 +20,10 @@ from booking.models import Appointment, Occupancy, OwedMessage
 from booking.models.database import PATIENCE, Busy, db, transaction
 from tests.builders import Clock, Mailbox, an_appointment, at
 from tests.conftest import a_running_app, settings_for
+from tests.holding import held
 
 SLACK = 1.5
 """Seconds that a loaded machine may add."""
-HELD = {
-    "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": "SELECT id FROM resource ORDER BY id FOR UPDATE",
-}
 WEB_THREADS = 16
 BACK_WITHIN = 5.0
 ARRIVALS = [("first", 0.0), ("second", 1.0), ("third", 2.0), ("last", 2.0)]
@@ -36,23 +33,9 @@ Hold = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def hold(database_url: str) -> Iterator[Hold]:
+def hold(database_url: str) -> Hold:
     """Somebody else, who holds what a booking must lock."""
-    engine = create_engine(database_url)
-
-    @contextmanager
-    def held() -> Iterator[None]:
-        with engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                driver = connection.connection.driver_connection
-                assert driver is not None
-                driver.isolation_level = None  # it would begin a transaction of its own
-            connection.execute(text(HELD[engine.dialect.name]))
-            yield
-            connection.rollback()
-
-    yield held
-    engine.dispose()
+    return partial(held, database_url)
 
 
 @pytest.fixture
