@@ -20,6 +20,8 @@ from booking.web.trail import saw
 
 bp = Blueprint("closures", __name__, url_prefix="/staff/schedule/closures")
 
+CANCELLED = "Closed. Who was cancelled is told by email; whom to call instead stands below."
+
 
 @bp.get("/")
 def page() -> ResponseReturnValue:
@@ -50,11 +52,12 @@ def close() -> ResponseReturnValue:
     house = booking().house
     try:
         with transaction() as session:
-            made = closures.close(session, form.wanted(), _decisions(), house, act=the_act())
+            decisions = _decisions()
+            made = closures.close(session, form.wanted(), decisions, house, act=the_act())
             number = made.id
     except Undecided as question:
         return _question(form, question.references)
-    flash("Closed. Who was cancelled is being told by email.")
+    flash(CANCELLED if Decision.CANCEL in decisions.values() else "Closed.")
     return redirect(url_for(".closure", number=number), 303)
 
 

@@ -47,6 +47,8 @@ ATTENDANCE = {
     "unmark": (Verb.UNMARK, "Taken back: it is booked, as before."),
 }
 """What can be noted, and what the page says then."""
+TOLD = "The patient is being told by email."
+CALL = "There is no email address: please call the patient."
 
 
 @bp.get("/")
@@ -149,7 +151,7 @@ def cancel(reference: str) -> ResponseReturnValue:
             actor=signed_in_name(),
         )
 
-    return _act(reference, act, told="Cancelled. The patient is being told by email.")
+    return _act(reference, act, told="Cancelled.", tells=True)
 
 
 @bp.get("/appointments/<reference>/reschedule")
@@ -183,7 +185,7 @@ def reschedule(reference: str) -> ResponseReturnValue:
         )
 
     try:
-        return _act(reference, act, told="Moved. The patient is being told by email.")
+        return _act(reference, act, told="Moved.", tells=True)
     except SlotTaken as refusal:
         note_guard(refusal)
         found = visible_appointment(db.session(), reference)
@@ -265,12 +267,14 @@ def _act(
     act: Callable[[Session, Appointment], Any],
     *,
     told: str,
+    tells: bool = False,
     back: str | None = None,
     undo: str | None = None,
 ) -> ResponseReturnValue:
     """Do one thing in one transaction, then go back to where the button was.
 
     Args:
+        tells: It concerns the patient, who hears of it by email, or else has to be called.
         undo: The address that takes it back with one press, shown beside what was done.
     """
     if not ButtonForm().validate_on_submit():
@@ -280,6 +284,8 @@ def _act(
             found = visible_appointment(session, reference)
             act(session, found)
             stays = is_mine(found.practitioner_id)
+            if tells:
+                told += f" {TOLD if found.patient_email else CALL}"
     except WrongState:
         told, undo = "Nothing was changed: the appointment is already in another state.", None
         stays = True

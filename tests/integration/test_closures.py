@@ -20,6 +20,7 @@ from tests.visits import a_member_of_staff, a_reference, deliver, get, sign_in
 
 ACT = Act("desk@clinic.example", NOW, HOUSE.keys)
 NEW = "/staff/schedule/closures/new"
+PAGE = "/staff/schedule/closures/"
 AFTERNOON = {"who": "ada", "first": "2026-11-24", "opens": "13:00", "last": "", "closes": "",
              "reason": "Dentist"}  # fmt: skip
 HOURS = ("13:00", "14:30", "16:00")
@@ -77,13 +78,24 @@ def test_an_afternoon_with_three_appointments_is_closed_on_two_pages(
     done = decide(desk, question, for_all="cancel")
 
     assert "3 appointments lie in this time" in question.heading
-    assert question.text.count("(212) 555-0123") == 3
+    assert question.text.count("(212) 555-0123 – leave no message") == 3
     assert done == 303
     assert {each for each, status in statuses().items() if status == "cancelled"} == set(three)
     assert offered("video", span=Span(at("Tue 13:00"), at("Tue 23:00"))) == []
     deliver(sqlite_app)
     told = [mail for mail in mailbox.mails[before:] if mail.recipient == "sam@mail.example"]
     assert len(told) == 3
+
+
+@pytest.mark.parametrize(("what", "told"), [("keep", False), ("cancel", True)])
+def test_that_somebody_is_told_is_said_only_where_somebody_was_cancelled(
+    desk: FlaskClient, what: str, told: bool
+) -> None:
+    three_appointments()
+
+    decide(desk, the_question(desk), for_all=what)
+
+    assert ("told by email" in get(desk, f"{PAGE}1").text) is told
 
 
 def test_each_appointment_is_decided_on_by_itself(desk: FlaskClient) -> None:

@@ -127,6 +127,7 @@ def test_the_sheet_names_nobody_unless_it_is_asked_to(desk: FlaskClient) -> None
     full = get(desk, page.link("Show full names"))
 
     assert "S. R." in page.text
+    assert "(212) 555-0123 – leave no message" in page.text
     assert "Rivers" not in page.text
     assert "Sam Rivers" in full.text
     actions = set(db.session.scalars(select(AuditEntry.action)))

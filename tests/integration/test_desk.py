@@ -64,6 +64,23 @@ def test_a_caller_without_an_address_is_booked_and_the_page_says_so(
     }
 
 
+@pytest.mark.parametrize(
+    ("page", "done"),
+    [("cancel", "Cancelled."), ("reschedule?start=2026-11-25T19:00:00Z", "Moved.")],
+)
+def test_a_change_for_who_has_no_address_asks_the_desk_to_call(
+    desk: FlaskClient, page: str, done: str
+) -> None:
+    made = booked(desk)
+
+    question = get(desk, f"/staff/appointments/{made.reference}/{page}")
+    answer = send(desk, question, "")
+
+    assert "told by email" not in question.text
+    said = get(desk, answer.location).text
+    assert f"{done} There is no email address: please call the patient." in said
+
+
 def test_a_caller_with_an_address_gets_the_invitation(
     desk: FlaskClient, sqlite_app: Flask, mailbox: Mailbox
 ) -> None:
