@@ -21,6 +21,7 @@ from booking.web.errors import note_guard
 from booking.web.filters import HIDDEN_NAMES, wall
 from booking.web.forms import ButtonForm, CallerForm, NoteForm
 from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
+from booking.web.sessions import safe_path
 from booking.web.state import booking, clinic, now
 from booking.web.times import alternatives
 from booking.web.trail import saw
@@ -126,7 +127,7 @@ def names() -> ResponseReturnValue:
     if not ButtonForm().validate_on_submit():
         abort(400)
     session[HIDDEN_NAMES] = not session.get(HIDDEN_NAMES)
-    return redirect(url_for("staff.upcoming"), 303)
+    return redirect(safe_path(request.form.get("back")), 303)
 
 
 @bp.get("/search")

@@ -107,7 +107,8 @@ class Signed:
 
 
 def install(app: Flask) -> None:
-    """Begin and end our rows with the library's sessions."""
+    """Begin and end our rows with the library's sessions; let buttons come back to their page."""
+    app.jinja_env.globals["here"] = here
     user_authenticated.connect(_signed_in, app)
     user_logged_out.connect(_signed_out, app)
     app.register_error_handler(SessionEnded, _ended)
@@ -176,6 +177,15 @@ def safe_path(text: str | None) -> str:
     return text if text and plain and text.startswith("/staff/") else url_for("staff.upcoming")
 
 
+def here() -> str:
+    """The address of the page that is shown, filters included, for buttons that come back to it;
+    nothing where only a button leads to it."""
+    if request.method in SAFE:
+        return request.full_path.rstrip("?")
+    rule = request.url_rule
+    return request.path if rule and _has_page(rule.rule) else ""
+
+
 def _asks_again() -> bool:
     full_sheet = request.endpoint == "day.sheet" and request.args.get("full") == "1"
     return full_sheet or request.endpoint in ASK_AGAIN
@@ -188,12 +198,8 @@ def _is_fresh(found: Signed) -> bool:
 
 def _by_way_of(endpoint: str) -> ResponseReturnValue:
     """Lead there, and from there back to what was asked for, or to the page of its button."""
-    if request.method in ("GET", "HEAD"):
-        return redirect(url_for(endpoint, next=request.full_path.rstrip("?")))
-    page = request.path
-    if request.url_rule and not _has_page(request.url_rule.rule):
-        page = url_for(PAGE_OF.get(request.blueprint or "", "account.page"))
-    return redirect(url_for(endpoint, next=page), 303)
+    page = here() or url_for(PAGE_OF.get(request.blueprint or "", "account.page"))
+    return redirect(url_for(endpoint, next=page), 302 if request.method in SAFE else 303)
 
 
 def _has_page(rule: str) -> bool:

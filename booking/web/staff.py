@@ -34,6 +34,7 @@ from booking.web.forms import AddressForm, ButtonForm, CancelForm, NoteForm, Res
 from booking.web.gate import is_mine, own_practitioner, signed_in_name, visible_appointment
 from booking.web.moving import move_page
 from booking.web.permissions import may
+from booking.web.sessions import safe_path
 from booking.web.state import booking, clinic, now
 from booking.web.times import Query, read_query
 from booking.web.trail import saw
@@ -290,10 +291,9 @@ def _act(
         told, undo = "Nothing was changed: the appointment is already in another state.", None
         stays = True
     flash(told, undo or "message")
-    lists = {"list": url_for(".upcoming"), "day": url_for("day.page")}
-    own = url_for(".appointment", reference=reference) if stays else lists["list"]
-    there = lists.get(request.form.get("back", ""), own)
-    return redirect(back or there, 303)
+    page = url_for(".appointment", reference=reference) if stays else url_for(".upcoming")
+    asked = request.form.get("back")
+    return redirect(back or (safe_path(asked) if asked and stays else page), 303)
 
 
 def _move_page(found: Appointment, form: RescheduleForm, *, taken: bool = False) -> str:

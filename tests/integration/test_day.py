@@ -134,6 +134,35 @@ def test_the_sheet_names_nobody_unless_it_is_asked_to(desk: FlaskClient) -> None
     assert {"sheet.read", "sheet.full"} <= actions
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["/staff/?from=2026-11-23&practitioner=ada", "/staff/day/", "/staff/day/week?practitioner=ada"],
+)
+def test_a_button_comes_back_to_its_page_with_filters_and_undo(
+    desk: FlaskClient, page: str
+) -> None:
+    reference = a_reference("Mon 14:00")
+
+    arrived = send(desk, get(desk, page), f"{reference}/arrive")
+    undone = send(desk, get(desk, arrived.location), f"{reference}/unmark")
+
+    assert arrived.location == undone.location == page
+
+
+@pytest.mark.parametrize("page", ["/staff/day/?on=2026-11-24", "/staff/search?status=booked"])
+def test_names_are_hidden_on_the_page_on_which_one_asks_for_it(
+    desk: FlaskClient, page: str
+) -> None:
+    assert send(desk, get(desk, page), "/staff/names").location == page
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/login", "\\\\e"])
+def test_a_button_comes_back_to_nothing_but_a_page_of_staff(desk: FlaskClient, back: str) -> None:
+    page = get(desk, "/staff/day/")
+
+    assert send(desk, page, "/staff/names", back=back).location == "/staff/"
+
+
 def test_the_lists_show_initials_until_names_are_asked_for(desk: FlaskClient) -> None:
     reference = a_reference("Mon 14:00")
     send(desk, get(desk, "/staff/"), "/staff/names")
