@@ -3,7 +3,7 @@
 from calendar import monthrange
 from datetime import date, datetime, timedelta
 
-from flask import Blueprint, jsonify, render_template, request, url_for
+from flask import Blueprint, abort, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from booking.domain.openings import local_day
@@ -36,10 +36,26 @@ def page() -> ResponseReturnValue:
 
 @bp.get("/sheet")
 def sheet() -> ResponseReturnValue:
-    """The same on paper, a page for each practitioner: initials only unless all is asked for."""
-    day, full = _day(), request.args.get("full") == "1"
-    saw("sheet.full" if full else "sheet.read", day.isoformat())
-    return _page("staff/sheet.html", day, _of_the_day(day), full=full)
+    """The same on paper, a page for each practitioner, with initials only."""
+    day = _day()
+    saw("sheet.read", day.isoformat())
+    return _page("staff/sheet.html", day, _of_the_day(day), full=False)
+
+
+@bp.get("/sheet/full")
+def full_sheet_form() -> ResponseReturnValue:
+    """The question before the names are shown."""
+    return render_template("staff/sheet_question.html", day=_day(), button=ButtonForm())
+
+
+@bp.post("/sheet/full")
+def full_sheet() -> ResponseReturnValue:
+    """The sheet with full names, which the audit trail notes."""
+    if not ButtonForm().validate_on_submit():
+        abort(400)
+    day = _day()
+    saw("sheet.full", day.isoformat())
+    return _page("staff/sheet.html", day, _of_the_day(day), full=True)
 
 
 @bp.get("/week")

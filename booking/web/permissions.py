@@ -76,6 +76,8 @@ NEEDED: dict[str, Permission] = {
     "closures.holidays": Permission.SCHEDULE,
     "closures.page": Permission.SCHEDULE,
     "closures.remove": Permission.SCHEDULE,
+    "day.full_sheet": Permission.SEE_DAY,
+    "day.full_sheet_form": Permission.SEE_DAY,
     "day.month": Permission.SEE_DAY,
     "day.page": Permission.SEE_DAY,
     "day.pulse": Permission.SEE_DAY,

@@ -28,6 +28,8 @@ LOOKING, ACTING = timedelta(minutes=15), timedelta(minutes=30)
 sent, since a session that stands idle for longer than their difference has ended anyway."""
 ASK_AGAIN = frozenset(
     {
+        "day.full_sheet",
+        "day.full_sheet_form",
         "keys.end",
         "keys.make",
         "keys.make_form",
@@ -147,7 +149,7 @@ def unfinished(found: Signed) -> ResponseReturnValue | None:
 
 def stale(found: Signed) -> ResponseReturnValue | None:
     """The way to proving it again, where the last proof is too old for what is asked for."""
-    if not _asks_again() or _is_fresh(found):
+    if request.endpoint not in ASK_AGAIN or _is_fresh(found):
         return None
     if request.method not in SAFE:
         flash(NOT_YET)
@@ -184,11 +186,6 @@ def here() -> str:
         return request.full_path.rstrip("?")
     rule = request.url_rule
     return request.path if rule and _has_page(rule.rule) else ""
-
-
-def _asks_again() -> bool:
-    full_sheet = request.endpoint == "day.sheet" and request.args.get("full") == "1"
-    return full_sheet or request.endpoint in ASK_AGAIN
 
 
 def _is_fresh(found: Signed) -> bool:

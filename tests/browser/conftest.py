@@ -313,6 +313,7 @@ def _addresses(site: Site) -> dict[str, str]:
         "staff week of one": "/staff/day/week?practitioner=maya-ellison",
         "staff month": "/staff/day/month",
         "staff day sheet": "/staff/day/sheet",
+        "staff day sheet, full": "/staff/day/sheet/full",
         "staff caller": "/staff/book",
         "staff waiting": "/staff/waitlist/",
         "staff search": "/staff/search?status=booked",

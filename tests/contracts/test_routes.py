@@ -129,6 +129,8 @@ STAFFS_OWN = {
     "numbers.export",
     "numbers.page",
     "audit.page",
+    "day.full_sheet",
+    "day.full_sheet_form",
     "day.month",
     "day.page",
     "day.week",

@@ -32,7 +32,7 @@ MATTERS_MOST = (
     f"{PEOPLE}invite",
     f"{PEOPLE}1",
     "/staff/numbers/weeks.csv",
-    "/staff/day/sheet?full=1",
+    "/staff/day/sheet/full",
     APP,
     f"{ACCOUNT}passkeys/new",
 )
@@ -73,7 +73,7 @@ def who_and_what() -> Iterator[tuple[str, str]]:
         f"{PEOPLE}invite",
         f"{PEOPLE}1",
         "/staff/numbers/weeks.csv",
-        "/staff/day/sheet?full=1",
+        "/staff/day/sheet/full",
         APP,
         f"{ACCOUNT}passkeys/new",
     ],

@@ -12,6 +12,7 @@ from booking.models import (
 )
 from booking.models.database import db, transaction
 from tests.builders import Clock, at
+from tests.pages import page_of
 from tests.visits import a_member_of_staff, a_reference, get, send, sign_in
 
 
@@ -124,14 +125,21 @@ def test_the_sheet_names_nobody_unless_it_is_asked_to(desk: FlaskClient) -> None
     a_reference("Mon 14:00")
 
     page = get(desk, "/staff/day/sheet")
-    full = get(desk, page.link("Show full names"))
+    question = get(desk, page.link("Show full names"))
+    before = _actions()
+    full = page_of(send(desk, question))
 
     assert "S. R." in page.text
     assert "(212) 555-0123 – leave no message" in page.text
-    assert "Rivers" not in page.text
+    assert "Rivers" not in page.text + question.text
     assert "Sam Rivers" in full.text
-    actions = set(db.session.scalars(select(AuditEntry.action)))
-    assert {"sheet.read", "sheet.full"} <= actions
+    assert "sheet.full" not in before
+    assert {"sheet.read", "sheet.full"} <= _actions()
+
+
+def _actions() -> set[str]:
+    db.session.rollback()
+    return set(db.session.scalars(select(AuditEntry.action)))
 
 
 @pytest.mark.parametrize(
