@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, s
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
+from booking.domain.reasons import Reason
 from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, WrongState
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
@@ -16,6 +17,7 @@ from booking.models import HealthcareService, Practitioner, WaitlistEntry
 from booking.models.database import db, transaction
 from booking.services import agenda, desk, finding, waitlist
 from booking.services.day import starts_within
+from booking.services.explanations import explanations
 from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.filters import HIDDEN_NAMES, wall
@@ -56,6 +58,9 @@ def book_caller() -> ResponseReturnValue:
     form = _form()
     if own_practitioner() is not None:  # a clinician's callers come to that clinician
         form.practitioner.data = next((each.slug for each in _colleagues()), "")
+    nearest = fields.instant_or_none(request.form.get("instead"))
+    if nearest:
+        form.take(nearest)
     if not form.validate_on_submit():
         return _caller_page(form), 422
     try:
@@ -201,6 +206,7 @@ def _caller_page(form: CallerForm, *, taken: bool = False, offers: Offers | None
         gap={name: request.args.get(name) for name in GAP},
         taken=taken,
         nearest=_nearest(services, form) if taken else [],
+        reasons=_reasons(services, form) if taken else [],
     )
 
 
@@ -210,6 +216,25 @@ def _colleagues() -> list[Practitioner]:
 
 
 def _nearest(services: list[HealthcareService], form: CallerForm) -> list[Slot]:
-    service = next((each for each in services if each.slug == form.service.data), None)
+    service = _service(services, form)
     who = form.practitioner.data or None
     return alternatives(service, who, form.start) if service else []
+
+
+def _reasons(services: list[HealthcareService], form: CallerForm) -> list[tuple[str, Reason]]:
+    """Why it cannot begin then, with whom was asked for."""
+    service, who = _service(services, form), form.practitioner.data
+    if service is None:
+        return []
+    day = form.start.astimezone(clinic().zone).date()
+    return [
+        (each.practitioner.name, stretch.reason)
+        for each in explanations(db.session(), clinic(), service, day, now=now())
+        for stretch in each.spans
+        if stretch.reason and who in ("", each.practitioner.slug)
+        if stretch.span.start <= form.start < stretch.span.until
+    ]
+
+
+def _service(services: list[HealthcareService], form: CallerForm) -> HealthcareService | None:
+    return next((each for each in services if each.slug == form.service.data), None)

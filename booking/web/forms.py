@@ -249,6 +249,12 @@ class CallerForm(Form):
         if self.anyway.data and not field.data:
             raise ValidationError("Choose who sees the patient.")
 
+    def take(self, start: datetime) -> None:
+        """That time, which is on offer, instead of what was typed."""
+        local = start.astimezone(self._zone)
+        self.day.data, self.time.data = f"{local:%Y-%m-%d}", f"{local:%H:%M}"
+        self.anyway.data = False
+
     @property
     def start(self) -> datetime:
         """The instant that is meant, once the form is valid."""

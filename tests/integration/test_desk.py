@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from booking.domain.lifecycle import Partstat
 from booking.domain.refusals import SlotTaken, WrongState
+from booking.domain.timeline import Span
 from booking.models import (
     Appointment,
     AppointmentEvent,
@@ -21,11 +22,22 @@ from booking.models import (
 from booking.models.database import db, transaction
 from booking.services import desk as service
 from booking.services.appointments import cancel_appointment, reschedule_appointment
+from booking.services.closures import NewClosure, close
+from booking.services.schedules import Act
 from booking.worker import worker_of
-from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at, the_service
+from tests.builders import HOUSE, NOW, Clock, Mailbox, an_appointment, at, the_service
 from tests.pages import page_of
 from tests.readings import subjects, told
-from tests.visits import a_member_of_staff, a_reference, get, rows, send, sign_in, the_appointment
+from tests.visits import (
+    DESK,
+    a_member_of_staff,
+    a_reference,
+    get,
+    rows,
+    send,
+    sign_in,
+    the_appointment,
+)
 
 PATIENCE = replace(HOUSE, undo=timedelta(seconds=120))
 CALLER = {"service": "visit", "day": "2026-11-24", "time": "09:00", "name": "Robin Fields"}
@@ -127,7 +139,33 @@ def test_a_time_that_is_not_on_offer_comes_back_with_everything_typed(desk: Flas
     assert answer.status_code == 409
     assert "This time is not on offer" in page.text
     assert "Tuesday 24 November, 9:00 am" in page.text
+    assert "Ada Bell: No opening hours then" in page.alerts()[0].text
     assert page.form("/staff/book").values()["time"] == "07:10"
+
+
+def test_one_of_the_nearest_times_is_booked_without_typing_anything_again(
+    desk: FlaskClient,
+) -> None:
+    late = WITH_NUMBER | {"time": "07:10", "practitioner": "ada"}
+    page = page_of(send(desk, get(desk, "/staff/book"), "/staff/book", **late))
+
+    answer = send(desk, page, "/staff/book", instead="2026-11-24T14:00:00Z")
+
+    assert answer.status_code == 303
+    assert the_appointment().start_at == at("Tue 09:00")
+
+
+def test_why_a_caller_cannot_have_a_time_is_said_before_one_insists(desk: FlaskClient) -> None:
+    day = Span(at("Tue 00:00"), at("Wed 00:00"))
+    with transaction() as session:
+        wanted = NewClosure("ada", day, "Ill")
+        close(session, wanted, {}, HOUSE, act=Act(DESK, NOW, HOUSE.keys))
+
+    answer = send(
+        desk, get(desk, "/staff/book"), "/staff/book", **WITH_NUMBER | {"practitioner": "ada"}
+    )
+
+    assert "Ada Bell: Closed for this practitioner." in page_of(answer).alerts()[0].text
 
 
 def test_outside_of_the_offer_it_is_booked_when_the_desk_insists_and_audited(
