@@ -1,6 +1,6 @@
 """The staff's pages: what is coming, one appointment, and what can be done with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -12,7 +12,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from booking.domain.lifecycle import Verb
+from booking.domain.lifecycle import Status, Verb
 from booking.domain.refusals import SlotTaken, WrongState
 from booking.models import Appointment
 from booking.models.database import db, transaction
@@ -63,9 +63,11 @@ def upcoming() -> ResponseReturnValue:
     asked = request.args.get("practitioner")
     chosen = asked if asked in {each.slug for each in practitioners} else None
     saw("day.read", f"{first}/{agenda.DAYS_AHEAD}")
+    days = agenda.upcoming(session, first, zone, practitioner=chosen, only=own)
     return render_template(
         "staff/upcoming.html",
-        days=agenda.upcoming(session, first, zone, practitioner=chosen, only=own),
+        days=days,
+        following=_following(days.values()) if first == today else None,
         first=first,
         today=today,
         earlier=first - timedelta(days=agenda.DAYS_AHEAD),
@@ -84,6 +86,13 @@ def upcoming() -> ResponseReturnValue:
         state=state(),
         button=ButtonForm(),
     )
+
+
+def _following(days: Iterable[Sequence[Appointment]]) -> Appointment | None:
+    """Who is there or comes next, of whom one still waits for."""
+    coming = (each for entries in days for each in entries)
+    awaited = (each for each in coming if each.status in (Status.BOOKED, Status.ARRIVED))
+    return next((each for each in awaited if each.end_at > now()), None)
 
 
 @bp.get("/appointments/<reference>")

@@ -63,8 +63,11 @@ def test_the_days_tasks_take_few_steps(
     page = open_page(site, **way)
     sign_in(page)
 
-    # Who is next today: nothing to press.
+    # Who is next today: nothing to press, and nothing to scroll.
     expect(page.locator(".entry.next")).to_contain_text("Next")
+    expect(page.locator(".next-up")).to_contain_text("Next 10:30 am Morgan Lake")
+    assert page.evaluate("scrollY") == 0
+    expect(page.locator(".next-up")).to_be_in_viewport(ratio=1)
 
     hand = Hand(page)
     hand.button("arrived$")

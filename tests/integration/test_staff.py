@@ -45,6 +45,24 @@ def test_an_empty_day_says_so(desk: FlaskClient) -> None:
     assert "No appointments today." in page.text
 
 
+def test_who_comes_next_stands_above_everything_and_only_while_awaited(
+    desk: FlaskClient, clock: Clock
+) -> None:
+    first = a_reference("Mon 10:00")
+    a_reference("Tue 09:00", name="Robin Fields", email="robin@mail.example")
+
+    def said() -> list[str]:
+        return [each.text for each in get(desk, STAFF).all("p", class_="next-up")]
+
+    assert said() == ["Next 10:00 am Sam Rivers First consultation · Ada Bell"]
+    clock.now = at("Mon 10:05")
+    sign_in(desk)
+    assert said()[0].startswith("Now 10:00 am Sam Rivers")
+    send(desk, get(desk, page_path(first)), f"{first}/fulfil")
+    assert said()[0].startswith("Next Tuesday 24 November, 9:00 am Robin Fields")
+    assert not get(desk, f"{STAFF}?from=2026-11-24").all("p", class_="next-up")
+
+
 def test_the_day_is_shown_with_who_when_and_what(desk: FlaskClient) -> None:
     a_reference("Mon 10:00")
     a_reference("Tue 09:00", name="Robin Fields", email="robin@mail.example")
