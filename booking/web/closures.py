@@ -20,6 +20,10 @@ from booking.web.trail import saw
 
 bp = Blueprint("closures", __name__, url_prefix="/staff/schedule/closures")
 
+STILL_BOOKED = (
+    "Nothing was changed: appointments are booked on that day. "
+    "Close the day here, and decide about each."
+)
 CANCELLED = "Closed. Who was cancelled is told by email; whom to call instead stands below."
 
 
@@ -119,8 +123,8 @@ def holiday_close(on: str) -> ResponseReturnValue:
         with transaction() as session:
             worked_holidays.close_on(session, house, day, act=the_act())
     except Undecided:
-        flash("Nothing was changed: appointments are booked on that day. Decide about each here.")
-        return redirect(url_for(".closure_form"), 303)
+        flash(STILL_BOOKED)
+        return redirect(url_for(".closure_form", first=day.isoformat()), 303)
     flash("Closed.")
     return redirect(url_for(".holidays"), 303)
 

@@ -260,8 +260,10 @@ def test_a_holiday_with_an_appointment_is_not_closed_silently(desk: FlaskClient)
 
     answer = post(desk, page, f"{HOLIDAYS}/2026-11-26/close")
 
-    assert answer.location == NEW
-    assert "appointments are booked on that day" in get(desk, NEW).text
+    page = get(desk, answer.location)
+    assert "appointments are booked on that day" in page.text
+    question = page_of(desk.post(NEW, data=page.form("").values()))
+    assert question.heading == "1 appointment lies in this time"
     assert "Open" in [each.text for each in get(desk, HOLIDAYS).all("span", class_="tag")]
     assert set(statuses().values()) == {"booked"}
 

@@ -43,7 +43,16 @@ def test_a_week_shows_one_practitioner_day_by_day(desk: FlaskClient) -> None:
     assert len(days) == 7
     assert "Sam Rivers" in days[2].text
     assert "9:00 am to 10:00 am free" in days[2].text
-    assert "Nobody comes, and there are no opening hours." in days[6].text
+    assert "Nobody comes, and nothing is open." in days[6].text
+
+
+def test_a_day_without_hours_leads_to_the_reason_also_in_the_week(desk: FlaskClient) -> None:
+    """It is Thanksgiving; there would be hours."""
+    thursday = get(desk, "/staff/day/week?practitioner=ada").all("section")[3]
+
+    [why] = [each for each in thursday.all("a") if each.text.startswith("Why is nothing")]
+
+    assert "All day: A public holiday." in get(desk, why.get("href")).text
 
 
 def test_a_month_shows_how_full_each_day_is(desk: FlaskClient) -> None:
