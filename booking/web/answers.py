@@ -24,7 +24,6 @@ NOTHING_TO_DECIDE = "Nothing was changed: there is nothing to decide any more."
 @bp.get("")
 def show(mail: int) -> ResponseReturnValue:
     """One mail: who wrote what, which appointment it is about, and the buttons."""
-    saw("mail.read", str(mail))
     return _page(mail)
 
 
@@ -83,6 +82,7 @@ def _act(mail: int, act: Callable[[Session], str], *, told: str) -> ResponseRetu
 def _page(number: int, *, taken: bool = False) -> str:
     session = db.session()
     mail = _visible(session, number)
+    saw("mail.read", str(number))
     said = inbox.opened(mail, booking().house)
     return render_template(
         "staff/mail.html",

@@ -189,6 +189,7 @@ def _waiting(offers: Offers, practitioner: str) -> list[tuple[WaitlistEntry, dat
         times = starts.get(entry.appointment.service_id, [])
         glad = [each for each in times if waitlist.suits(entry, each, whose, clinic())]
         if glad and is_mine(entry.appointment.practitioner_id):
+            saw("appointment.read", entry.appointment.reference)
             found.append((entry, glad[0]))
     return found
 

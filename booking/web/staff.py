@@ -138,9 +138,7 @@ def attendance(reference: str, verb: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/cancel")
 def cancel_form(reference: str) -> ResponseReturnValue:
     """The question before staff cancel."""
-    saw("appointment.read", reference)
-    found = visible_appointment(db.session(), reference)
-    return render_template("staff/cancel.html", appointment=found, form=CancelForm())
+    return _cancel_page(reference, CancelForm())
 
 
 @bp.post("/appointments/<reference>/cancel")
@@ -148,8 +146,7 @@ def cancel(reference: str) -> ResponseReturnValue:
     """Cancel; the patient is told by mail."""
     form = CancelForm()
     if not form.validate_on_submit():
-        found = visible_appointment(db.session(), reference)
-        return render_template("staff/cancel.html", appointment=found, form=form), 422
+        return _cancel_page(reference, form), 422
 
     def act(session: Session, found: Appointment) -> None:
         cancel_appointment(
@@ -167,7 +164,6 @@ def cancel(reference: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/reschedule")
 def reschedule_times(reference: str) -> ResponseReturnValue:
     """The free times to which it can be moved."""
-    saw("appointment.read", reference)
     form = RescheduleForm()
     found = visible_appointment(db.session(), reference)
     form.start.data = request.args.get("start", "")
@@ -217,10 +213,8 @@ def resend(reference: str) -> ResponseReturnValue:
 @bp.get("/appointments/<reference>/address")
 def address_form(reference: str) -> ResponseReturnValue:
     """The address on file, to be corrected."""
-    saw("appointment.read", reference)
     found = visible_appointment(db.session(), reference)
-    form = AddressForm(data={"email": found.patient_email})
-    return render_template("staff/address.html", appointment=found, form=form)
+    return _address_page(found, AddressForm(data={"email": found.patient_email}))
 
 
 @bp.post("/appointments/<reference>/address")
@@ -228,8 +222,7 @@ def address(reference: str) -> ResponseReturnValue:
     """Write to another address from now on."""
     form = AddressForm()
     if not form.validate_on_submit():
-        found = visible_appointment(db.session(), reference)
-        return render_template("staff/address.html", appointment=found, form=form), 422
+        return _address_page(visible_appointment(db.session(), reference), form), 422
 
     def act(session: Session, found: Appointment) -> None:
         house, email = booking().house, form.email.checked
@@ -305,7 +298,19 @@ def _act(
     return redirect(back or (safe_path(asked) if asked and stays else page), 303)
 
 
+def _cancel_page(reference: str, form: CancelForm) -> str:
+    found = visible_appointment(db.session(), reference)
+    saw("appointment.read", reference)
+    return render_template("staff/cancel.html", appointment=found, form=form)
+
+
+def _address_page(found: Appointment, form: AddressForm) -> str:
+    saw("appointment.read", found.reference)
+    return render_template("staff/address.html", appointment=found, form=form)
+
+
 def _move_page(found: Appointment, form: RescheduleForm, *, taken: bool = False) -> str:
+    saw("appointment.read", found.reference)
     query = _move_query(found)
     return move_page("staff/reschedule.html", found, form, query, taken=taken)
 

@@ -12,6 +12,9 @@ from booking.services import audit
 from booking.web import keyed
 from booking.web.state import booking, now
 
+ASKS_AGAIN = (409, 422)
+"""A form that comes back shows what it did before; a page that is missing or refused, nothing."""
+
 
 def install(app: Flask) -> None:
     """Write down what each request has read."""
@@ -30,7 +33,7 @@ def saw(action: str, subject: str = "") -> None:
 
 def _write(response: Response) -> Response:
     reads = g.pop("reads", [])
-    if not reads or response.status_code >= 400:
+    if not reads or (response.status_code >= 400 and response.status_code not in ASKS_AGAIN):
         return response
     keys, actor = booking().house.keys, _who()
     try:

@@ -213,6 +213,38 @@ def test_pressed_twice_the_button_books_once(desk: FlaskClient) -> None:
     assert len(rows()["appointment"]) == 1
 
 
+# What is read is noted
+
+
+@pytest.mark.parametrize(
+    ("page", "typed", "status"),
+    [
+        ("cancel", {"reason": "x" * 501}, 422),
+        ("address", {"email": "nobody"}, 422),
+        ("reschedule", {"start": "soon"}, 422),
+        ("reschedule", {"start": "2026-11-24T03:00:00Z"}, 409),
+    ],
+)
+def test_a_form_that_comes_back_with_the_patient_on_it_is_a_read_too(
+    desk: FlaskClient, page: str, typed: dict[str, str], status: int
+) -> None:
+    """Else one press of a wrong form would show whom nobody is known to have looked at."""
+    reference = a_reference("Wed 10:00")
+    token = get(desk, "/staff/book").form("/staff/book").values()["csrf_token"]
+
+    answer = desk.post(
+        f"/staff/appointments/{reference}/{page}", data={"csrf_token": token} | typed
+    )
+
+    assert answer.status_code == status
+    assert ("appointment.read", reference) in _noted()
+
+
+def _noted() -> set[tuple[str, str]]:
+    db.session.rollback()
+    return {(each.action, each.subject) for each in db.session.scalars(select(AuditEntry))}
+
+
 # Taking back
 
 

@@ -14,6 +14,7 @@ from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.models import (
     Appointment,
     AppointmentEvent,
+    AuditEntry,
     Closure,
     Outcome,
     Resource,
@@ -458,6 +459,8 @@ def test_who_waits_is_seen_beside_a_gap_that_would_suit(client: FlaskClient) -> 
 
     assert "1 waiting" in day.text
     assert "Sam Rivers" in gap.text
+    reads = select(AuditEntry.action).where(AuditEntry.subject == the_appointment().reference)
+    assert "appointment.read" in set(db.session.scalars(reads))
     moved = get(client, gap.link("Move Sam Rivers here"))
     assert "New time" in moved.text
     assert the_appointment().start_at == at("Fri 14:00")
