@@ -1,9 +1,11 @@
 """Finding an appointment by what somebody says on the telephone."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from string import ascii_lowercase
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -20,6 +22,10 @@ LOOK_BACK = timedelta(days=180)
 """How far back one looks unless a day is named: what is older is seldom asked for, and years of it
 would have to be read for a name."""
 SHORTEST_NUMBER = 4
+LATIN = "".join(map(chr, (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))))
+"""The letters with accents of all that is written in Latin letters."""
+NOT_TAKEN_APART = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i"}
+"""Those that Unicode does not see as a letter and an accent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +99,29 @@ def services(session: Session) -> list[HealthcareService]:
     return list(session.scalars(query))
 
 
+def _by_ear(text: str) -> str:
+    """A pattern for what a name sounds like: `jose` means José, and `josé` Jose."""
+    plain = (_plain(each) for each in unicodedata.normalize("NFC", text).lower())
+    return "".join(f"[{each}{ACCENTED[each]}]" if each in ACCENTED else re.escape(each)
+                   for each in plain)  # fmt: skip
+
+
+def _plain(letter: str) -> str:
+    base = NOT_TAKEN_APART.get(letter, unicodedata.normalize("NFD", letter)[0])
+    return base if base.isascii() else letter
+
+
+ACCENTED = {
+    base: "".join(sorted({each for each in LATIN.lower() if _plain(each) == base}))
+    for base in ascii_lowercase
+}
+"""The letters that each plain one may stand for."""
+
+
 def _answers_to(text: str) -> ColumnElement[bool]:
     pattern = "%" + re.sub(r"([%_\\])", r"\\\1", text.lower()) + "%"
     ways = [
-        func.lower(Appointment.patient_name).like(pattern, escape="\\"),
+        func.lower(Appointment.patient_name).regexp_match(_by_ear(text)),
         Appointment.email_key.like(pattern, escape="\\"),
         Appointment.reference == text.upper(),
     ]

@@ -45,6 +45,29 @@ def test_letters_of_every_alphabet_are_found_in_either_case(app: Flask) -> None:
     assert [each.patient_name for each in who] == ["Ödön ÉLŐ"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("José Álvarez", "jose alvarez"),
+        ("Jose Alvarez", "José"),
+        ("Łukasz Żak", "lukasz zak"),
+        ("Søren Ødegård", "soren odegard"),
+        ("Nguyễn Thị Ánh", "NGUYEN THI ANH"),
+        ("Zoë O’Hara", "Zoe\u0308"),
+        ("山田 がく", "がく"),
+        ("D. (Dee) Lee", "(dee"),
+    ],
+)
+def test_a_name_is_found_with_and_without_its_accents(app: Flask, name: str, said: str) -> None:
+    assert app
+    a_reference(name=name)
+    a_reference("Wed 09:00", name="Robin Fields", email="robin@x.example")
+
+    who = finding.find(db.session(), finding.Search(text=said), NEW_YORK, now=NOW)
+
+    assert [each.patient_name for each in who] == [name]
+
+
 def test_an_appointment_is_found_by_its_reference(desk: FlaskClient) -> None:
     reference = a_reference()
 
