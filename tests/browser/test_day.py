@@ -68,6 +68,20 @@ def test_the_list_shows_what_a_colleague_has_done_and_stays_where_it_was(
     assert page.evaluate("scrollY") > 200
 
 
+def test_a_month_stands_whole_on_a_telephone(site: Site, open_page: Opener) -> None:
+    site.book("Tue 10:00", practitioner="maya-ellison")
+    page = open_page(site, viewport={"width": 360, "height": 740}, java_script_enabled=False)
+    sign_in(page)
+
+    page.goto("/staff/day/month?month=2026-12")
+
+    for cell in page.locator(".load a").all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 360
+        assert cell.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
 def test_a_screen_that_nobody_touches_shows_nobody_in_the_end(
     site: Site, open_page: Opener
 ) -> None:
