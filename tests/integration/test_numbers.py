@@ -71,6 +71,15 @@ def test_an_empty_clinic_has_empty_weeks(desk: FlaskClient) -> None:
     assert "Numbers" in get(desk, "/staff/numbers/").heading
 
 
+def test_each_number_has_a_small_chart_with_its_table_behind(desk: FlaskClient) -> None:
+    page = get(desk, "/staff/numbers/")
+
+    tables = " ".join(each.text for each in page.all("th"))
+    charts = [each.text for each in page.all("figcaption")]
+    assert charts[:5] == ["Booked", "Seen", "Cancelled", "Did not come", "Days ahead"]
+    assert all(each in tables for each in charts)
+
+
 def test_the_file_says_what_the_page_says(desk: FlaskClient) -> None:
     a_week()
 
