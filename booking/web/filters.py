@@ -1,6 +1,6 @@
 """What templates may say about times, places and numbers."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -122,6 +122,7 @@ def install(app: Flask) -> None:
         place=place,
         map_link=map_link,
         wall=wall,
+        wall_clock=wall_clock,
         initials=initials,
         person=person,
     )
@@ -246,6 +247,11 @@ def names_hidden() -> bool:
 def wall(instant: datetime, zone: str) -> str:
     """`14:30`, as a time field wants it."""
     return f"{instant.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+def wall_clock(each: time) -> str:
+    """`2:30 pm`, of a time on the wall of no day in particular."""
+    return clock(datetime.combine(date.min, each, UTC), "UTC")
 
 
 def map_link(address: str) -> str:

@@ -246,6 +246,16 @@ def test_an_extra_opening_offers_its_date_and_no_other(desk: FlaskClient) -> Non
     assert "Saturday 5 December" in get(desk, ADA).text
 
 
+def test_hours_are_written_as_times_are_everywhere_and_one_sees_where_one_is(
+    desk: FlaskClient,
+) -> None:
+    page = get(desk, "/staff/schedule/")
+
+    assert "Monday 9:00 am–5:00 pm, without 12:00 pm–1:00 pm" in page.text
+    here = [each.text for each in page.all("a", aria_current="page")]
+    assert here == ["Schedule", "Opening hours"]
+
+
 def test_hours_at_another_place_offer_calls_but_no_visit(desk: FlaskClient) -> None:
     with transaction() as session:
         session.add(Location(id=2, name="Elsewhere", address="9 Hill Road, Albany, NY 12207"))
