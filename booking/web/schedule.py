@@ -4,8 +4,8 @@ A change of hours is shown before it is made: the same form is sent twice, and b
 stands a page that says what would be offered.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -39,6 +39,7 @@ from booking.web.translating import in_languages
 bp = Blueprint("schedule", __name__, url_prefix="/staff/schedule")
 
 FORESEEN = timedelta(days=14)
+A_YEAR = 366
 NOT_CARRIED = frozenset({"csrf_token", "save", "back", "seen", "first"})
 """What the page between the two posts says anew."""
 
@@ -257,8 +258,8 @@ def _preview(slug: str, change: Callable[[Rules], Rules], *, stale: bool = False
     rules = schedules.rules_of(session, whose)
     then = change(rules)
     today = now().astimezone(house.zone).date()
-    begins = [each.valid_from for each in {*then} ^ {*rules} if each.valid_from]
-    first = fields.date_or_none(request.form.get("first")) or max([today, *sorted(begins)[:1]])
+    changes = _first_of({*then} ^ {*rules}, today)
+    first = fields.date_or_none(request.form.get("first")) or changes
     start = local_day(first, house.zone).start
     return render_template(
         "staff/schedule/preview.html",
@@ -275,6 +276,12 @@ def _preview(slug: str, change: Callable[[Rules], Rules], *, stale: bool = False
         may_go_back="opens" in request.form,
         button=ButtonForm(),
     )
+
+
+def _first_of(changed: Iterable[WeeklyHours], today: date) -> date:
+    """The first day that is another by these rules; of months, it may be long after today."""
+    days = (today + timedelta(days=ahead) for ahead in range(A_YEAR))
+    return next((day for day in days if any(each.holds_on(day) for each in changed)), today)
 
 
 def _hours_page(whose: Practitioner, form: TimesForm, rule: WeeklyHours | None = None) -> str:

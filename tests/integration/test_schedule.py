@@ -246,6 +246,15 @@ def test_an_extra_opening_offers_its_date_and_no_other(desk: FlaskClient) -> Non
     assert "Saturday 5 December" in get(desk, ADA).text
 
 
+def test_the_preview_begins_when_the_change_does(desk: FlaskClient) -> None:
+    """It is November: hours of even months change nothing for a week yet."""
+    preview = page_of(post_hours(desk, f"{ADA}/hours/new", days="5", months=EVEN))
+
+    assert "From Saturday 5 December to Friday 18 December" in preview.text
+    assert "times more, 0 times less" in preview.text
+    assert "In these two weeks nothing changes." not in preview.text
+
+
 def test_hours_are_written_as_times_are_everywhere_and_one_sees_where_one_is(
     desk: FlaskClient,
 ) -> None:
