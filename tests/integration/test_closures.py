@@ -188,6 +188,26 @@ def test_a_room_that_is_closed_asks_about_who_was_to_be_in_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({}, "Tuesday 24 November, 1:00 pm to the end of the day"),
+        ({"closes": "14:00"}, "Tuesday 24 November, 1:00 pm to 2:00 pm"),
+        ({"opens": ""}, "Tuesday 24 November, all day"),
+        ({"opens": "", "last": "2026-11-25"}, "Tuesday 24 November to Wednesday 25 November"),
+        ({"last": "2026-11-25", "closes": "09:00"},
+         "Tuesday 24 November, 1:00 pm to Wednesday 25 November, 9:00 am"),
+    ],
+)  # fmt: skip
+def test_a_closure_is_said_in_words_that_nobody_has_to_work_out(
+    desk: FlaskClient, typed: dict[str, str], words: str
+) -> None:
+    post(desk, get(desk, NEW), NEW, **AFTERNOON | typed)
+
+    assert words in get(desk, PAGE).text
+    assert words in get(desk, f"{PAGE}1").text
+
+
+@pytest.mark.parametrize(
     ("typed", "sentence"),
     [
         ({"first": ""}, "Write a date"),
