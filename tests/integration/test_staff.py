@@ -39,6 +39,13 @@ def page_path(reference: str, rest: str = "") -> str:
     return f"/staff/appointments/{reference}{rest}"
 
 
+def test_a_page_that_is_not_there_leads_back_to_the_appointments(desk: FlaskClient) -> None:
+    page = get(desk, page_path("NOTHERE0"), 404)
+
+    assert page.link("Upcoming appointments") == STAFF
+    assert "call us" not in page.text
+
+
 def test_an_empty_day_says_so(desk: FlaskClient) -> None:
     page = get(desk, STAFF)
 
