@@ -49,6 +49,25 @@ def test_a_chain_that_nobody_touched_holds() -> None:
     assert breaks() == []
 
 
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        (Filter(actor="Des"), LENGTH),
+        (Filter(action="appointment"), LENGTH),
+        (Filter(action="Appointment.Read"), LENGTH),
+        (Filter(subject="ref1"), LENGTH // 4),
+        (Filter(action="sign_in"), 0),
+        (Filter(actor="%"), 0),
+    ],
+)
+def test_who_looks_for_entries_need_not_know_how_they_are_written(
+    wanted: Filter, count: int
+) -> None:
+    """That nothing was found must not mean that a letter was typed otherwise."""
+    assert len(audit.entries(db.session(), wanted)) == count
+
+
 @pytest.mark.usefixtures("app")
 def test_an_empty_chain_holds() -> None:
     assert breaks() == []
