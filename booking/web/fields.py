@@ -4,6 +4,7 @@ Each function returns the value as it will be stored, or raises `ValueError` wit
 that says what to do. Forms and the API use the same ones.
 """
 
+import re
 import unicodedata
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -24,8 +25,14 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp", "Co", "Cn"})
 """Control characters, lone surrogates, line and paragraph separators, unassigned."""
 BIDI_CONTROLS = frozenset(
-    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
+
+LEADS_AWAY = re.compile(
+    r"[^\W\d_]:\S|//|\\\\|@|www\.|[^\W\d_][.\u3002\uff0e\uff61][^\W\d_]{2}|(?:\d[^\w]*){6}",
+    re.IGNORECASE,
+)
+"""What mail programs and calendars make a link of, or what could be dialled."""
 
 
 def plain_text(text: str, *, longest: int, what: str) -> str:
@@ -46,6 +53,18 @@ def several_lines(text: str, *, longest: int, what: str) -> str:
     if len(checked) > longest:
         raise ValueError(_too_long(what, longest))
     return checked
+
+
+def own_title(text: str) -> str:
+    """What somebody calls the event in their own calendar: words that lead nowhere.
+
+    The address may be another's: who types it shall have no way to make the clinic's mail tell
+    its owner where to click or whom to call.
+    """
+    title = plain_text(text, longest=60, what=_("The name of the event"))
+    if LEADS_AWAY.search(title):
+        raise ValueError(_("Use words only: no links, no email addresses and no phone numbers."))
+    return title
 
 
 def person_name(text: str) -> str:

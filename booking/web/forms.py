@@ -109,10 +109,7 @@ class BookingForm(Reachable):
     call_name = Checked(
         _l("When we call, ask for"), [checked(fields.plain_text, longest=120, what=_l("This name"))]
     )
-    event_title = Checked(
-        _l("Name of the event"),
-        [checked(fields.plain_text, longest=60, what=_l("The name of the event"))],
-    )
+    event_title = Checked(_l("Name of the event"), [checked(fields.own_title)])
     carer_name = Checked(
         _l("Name of who books"), [checked(fields.plain_text, longest=120, what=_l("This name"))]
     )

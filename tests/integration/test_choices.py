@@ -99,3 +99,38 @@ def test_what_is_wrong_among_the_choices_is_in_sight(
     assert answer.status_code == 422
     assert f"#{field}" in [each.get("href") for each in page.alerts()[0].all("a")]
     assert page.all("details")[0].get("open") is not None
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Pay at https://evil.example/now",
+        "Pay at evil.example",
+        "see www.evil",
+        "bit.ly/3xYz",
+        "evil。example",
+        "write to eve@mail.example",
+        "mailto:eve",
+        "Call +1 (900) 555-0199",
+        "call 9 0 0 5 5 5",
+        "tel:911",
+        "\\\\files",
+    ],
+)
+def test_nobody_can_make_the_clinic_send_a_link_or_a_number_to_another(
+    client: FlaskClient, title: str
+) -> None:
+    """T-29: the address may be a stranger's, and the name of the event is mailed to it."""
+    answer = book(client, event_title=title)
+
+    assert answer.status_code == 422
+    assert "Use words only" in page_of(answer).alerts()[0].text
+
+
+@pytest.mark.parametrize(
+    "title", ["Dr. Who's visit", "Walk, 5 km", "12:30 with A. B.", "Café 4/5 ¿sí?", "Arzt…"]
+)
+def test_plain_words_can_be_the_name_of_the_event(client: FlaskClient, title: str) -> None:
+    book(client, event_title=title)
+
+    assert the_appointment().event_title == title

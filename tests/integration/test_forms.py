@@ -41,6 +41,7 @@ UNKIND = [
     ("name", "=?utf-8?b?aGkKQmNjOiB4QHk=?="),
     ("name", "Sam\u202eX"),
     ("name", "Sam\u2066X"),
+    ("name", "Sam\u061cX"),
     ("name", "Sam\ufeffX"),
     ("email", ""),
     ("email", "sam"),
