@@ -147,9 +147,19 @@ _WHO = {"address": address, "network": network, "contact": contact}
 
 def limit_bookings(view: Callable[..., Any]) -> Callable[..., Any]:
     """Count the appointments made and moved, by address, network and contact."""
+    return _counted_as("book", view)
+
+
+def limit_lost_links(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count the questions for lost links, as often but apart: else they would tell how much was
+    booked with an address lately, and keep its owner from booking."""
+    return _counted_as("find", view)
+
+
+def _counted_as(what: str, view: Callable[..., Any]) -> Callable[..., Any]:
     for who, limit in BOOKINGS.items():
         shared = limiter.shared_limit(
-            limit, scope=f"book-{who}", key_func=_WHO[who], deduct_when=_made_something
+            limit, scope=f"{what}-{who}", key_func=_WHO[who], deduct_when=_made_something
         )
         view = shared(view)
     return view

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from booking.models.database import transaction
 from booking.services.lost_links import ask_again
 from booking.web.forms import LostForm
-from booking.web.limits import limit_bookings
+from booking.web.limits import limit_lost_links
 from booking.web.state import booking, clinic, now
 
 bp = Blueprint("lost", __name__, url_prefix="/find")
@@ -20,7 +20,7 @@ def form() -> ResponseReturnValue:
 
 
 @bp.post("")
-@limit_bookings
+@limit_lost_links
 def ask() -> ResponseReturnValue:
     """Let the links be mailed to the address, if it has any: 303 always, 422 if it is none."""
     filled = LostForm()

@@ -103,6 +103,25 @@ def test_one_mailbox_is_not_bombed_from_many_addresses(limited: Flask) -> None:
     assert again.status_code in (409, 429)
 
 
+def test_asking_for_lost_links_tells_nothing_and_keeps_nobody_from_booking(
+    limited: Flask,
+) -> None:
+    """T-16, T-77: as many questions for an address that has just booked as for any other."""
+    assert book(visitor(limited, "192.0.2.1"), 0, email="patient@mail.example").status_code == 201
+
+    answers = {
+        email: [ask_for_link(visitor(limited, f"198.51.{each}.7"), email) for each in range(7)]
+        for email in ("patient@mail.example", "nobody@mail.example")
+    }
+
+    assert answers["patient@mail.example"] == answers["nobody@mail.example"] == [303] * 6 + [429]
+    assert book(visitor(limited, "192.0.2.1"), 1, email="nobody@mail.example").status_code == 201
+
+
+def ask_for_link(client: FlaskClient, email: str) -> int:
+    return send(client, get(client, "/find"), "/find", email=email).status_code
+
+
 def test_moving_to_and_fro_does_not_bomb_a_mailbox(limited: Flask) -> None:
     """T-77: each move is a mail."""
     path = f"/api/v1{a_link('Tue 09:00', service='video')}/reschedule"
