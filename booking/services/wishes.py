@@ -4,7 +4,7 @@ import hmac
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -40,30 +40,31 @@ def remember(
 def check_contact(
     session: Session, clinic: Clinic, request: BookingRequest, *, now: datetime
 ) -> None:
-    """Refuse a contact that holds as many coming appointments as one may.
+    """Refuse an address that holds as many coming appointments as one may.
+
+    A telephone number does not count: with an address of their own and the number of another,
+    anybody could find out, and nobody hear, that somebody has an appointment here.
 
     Raises:
         TooManyAppointments: if so.
     """
     _lock_contact(session, request)
-    contact = [Appointment.email_key == request.patient.email.lower()]
-    if request.patient.phone:
-        contact.append(Appointment.patient_phone == request.patient.phone)
     query = select(func.count()).where(
-        or_(*contact), Appointment.start_at > now, Appointment.status == Status.BOOKED
+        Appointment.email_key == request.patient.email.lower(),
+        Appointment.start_at > now,
+        Appointment.status == Status.BOOKED,
     )
     if (session.scalar(query) or 0) >= clinic.appointments_per_contact:
         raise TooManyAppointments
 
 
 def _lock_contact(session: Session, request: BookingRequest) -> None:
-    """Two bookings of one contact wait for each other, whatever they book.
+    """Two bookings with one address wait for each other, whatever they book.
 
     On SQLite they do already: one transaction writes at a time.
     """
     if session.get_bind().dialect.name != "postgresql":
         return
-    names = filter(None, (request.patient.email.lower(), request.patient.phone))
-    digests = (sha256(f"contact:{each}".encode()).digest() for each in names)
-    for number in sorted(int.from_bytes(each[:8], signed=True) for each in digests):
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+    digest = sha256(f"contact:{request.patient.email.lower()}".encode()).digest()
+    number = int.from_bytes(digest[:8], signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(number)))

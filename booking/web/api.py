@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from booking.domain.openings import local_day
-from booking.domain.refusals import NotOffered, SlotTaken
+from booking.domain.refusals import NotOffered, SlotTaken, TooManyAppointments
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
 from booking.models import Appointment, HealthcareService, Mode, Visibility
@@ -52,6 +52,7 @@ from booking.web.exchange import (
     written,
 )
 from booking.web.limits import limit_bookings
+from booking.web.lost import mail_links_again
 from booking.web.operations.shapes import MOST_DAYS
 from booking.web.state import booking, clinic, now
 from booking.web.times import practitioner_ids
@@ -126,6 +127,9 @@ def book() -> ResponseReturnValue:
             answer = _appointment_answer(made)
     except SlotTaken as refusal:
         return taken(refusal, service, body.practitioner, wish.start)
+    except TooManyAppointments:
+        mail_links_again(wish.patient.email)
+        raise
     return written(answer), 201, {"Location": answer.links.self}
 
 

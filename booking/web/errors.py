@@ -45,7 +45,7 @@ STATUS_OF: dict[type[Refusal], int] = {
 TITLES = {
     "slot_taken": "That time is no longer free.",
     "wrong_state": "The appointment can no longer be changed in this way.",
-    "too_many_appointments": "This contact already holds as many appointments as one may.",
+    "too_many_appointments": "This address already holds as many appointments as one may.",
     "key_reused": "This idempotency key was used for another request.",
     "too_late": "It is too late to change this appointment online.",
     "not_offered": "No such service or practitioner can be booked online.",

@@ -26,6 +26,11 @@ def ask() -> ResponseReturnValue:
     filled = LostForm()
     if not filled.validate_on_submit():
         return render_template("public/find.html", form=filled, asked=False), 422
-    with transaction() as session:
-        ask_again(session, filled.email.checked, keys=booking().house.keys, now=now())
+    mail_links_again(filled.email.checked)
     return redirect(url_for(".form", asked=1), 303)
+
+
+def mail_links_again(email: str) -> None:
+    """Let the links of an address be mailed to it, if it has any."""
+    with transaction() as session:
+        ask_again(session, email, keys=booking().house.keys, now=now())

@@ -15,7 +15,7 @@ from booking.models import HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
 from booking.services.links import token_of
-from booking.web import fields, holding
+from booking.web import fields, holding, lost
 from booking.web.errors import note_guard
 from booking.web.forms import BookingForm
 from booking.web.limits import limit_bookings, limit_holds
@@ -96,6 +96,7 @@ def book(slug: str) -> ResponseReturnValue:
         form.practitioner.data = ""
         return _taken(_service(slug), form, query, wish.start)
     except TooManyAppointments:
+        lost.mail_links_again(wish.patient.email)
         return _form_page(_service(slug), form, query, wish.start, too_many=True), 409
     except KeyReused:
         form.key.data = token_urlsafe(24)  # whoever means it can press the button again

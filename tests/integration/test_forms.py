@@ -8,8 +8,11 @@ from flask.testing import FlaskClient
 
 from booking.models import Clinic
 from booking.models.database import transaction
+from booking.worker.lost_links import LinkAnswerer
+from tests.builders import Clock, Mailbox
 from tests.pages import page_of
-from tests.visits import SAM, book, form_path, get, rows, send, the_appointment
+from tests.readings import told
+from tests.visits import SAM, book, deliver, form_path, get, rows, send, the_appointment
 
 KIND = [
     ("name", "  Zoë   O’Neil-Łukasz "),
@@ -190,21 +193,61 @@ def test_a_known_address_is_answered_like_a_fresh_one(client: FlaskClient) -> No
 
 
 def test_a_contact_holds_only_so_many_appointments(sqlite_app: Flask, client: FlaskClient) -> None:
-    """T-75: by address or by number; those cancelled do not count."""
+    """T-75: by address; those cancelled do not count."""
     assert sqlite_app.extensions["booking"].house.limits is False
     _limit_contacts(sqlite_app)
     first = book(client, "Tue 09:00")
     book(client, "Tue 10:00")
 
-    same_number = book(client, "Wed 09:00", email="other@mail.example")
+    other_number = book(client, "Wed 09:00", phone="(212) 555-0199")
     same_address = book(client, "Wed 09:00", phone="", email="SAM@mail.example")
     send(client, get(client, f"{first.location}/cancel"), "")
     after = book(client, "Wed 09:00")
 
-    assert (same_number.status_code, same_address.status_code) == (409, 409)
-    assert "We could not book this time online" in page_of(same_number).alerts()[0].text
-    assert page_of(same_number).form("/book").values()["email"] == "other@mail.example"
+    assert (other_number.status_code, same_address.status_code) == (409, 409)
+    assert "We could not book this time online" in page_of(same_address).alerts()[0].text
+    assert page_of(same_address).form("/book").values()["email"] == "SAM@mail.example"
     assert after.status_code == 303
+
+
+def test_nobody_learns_by_a_number_that_somebody_comes_here(
+    sqlite_app: Flask, client: FlaskClient
+) -> None:
+    """T-15: with an address of their own and the number of another."""
+    _limit_contacts(sqlite_app)
+    book(client, "Tue 09:00")
+    book(client, "Tue 10:00")
+
+    probe = book(client, "Wed 09:00", email="eve@mail.example")
+
+    assert probe.status_code == 303
+
+
+@pytest.mark.parametrize("by_api", [False, True], ids=["form", "api"])
+def test_who_tries_an_address_until_it_is_full_is_heard_by_its_owner(
+    sqlite_app: Flask, client: FlaskClient, mailbox: Mailbox, clock: Clock, by_api: bool
+) -> None:
+    """T-15: that it is full has to be said, but not behind its owner's back."""
+    _limit_contacts(sqlite_app)
+    book(client, "Tue 09:00")
+    book(client, "Wed 09:00")
+    deliver(sqlite_app)
+    mailbox.mails.clear()
+    body = {
+        "service": "visit",
+        "start": "2026-11-27T14:00:00Z",
+        "patient": {"name": "Eve", "email": SAM["email"]},
+        "email_consent": True,
+    }
+
+    refused = (
+        client.post("/api/v1/appointments", json=body) if by_api else book(client, "Fri 09:00")
+    )
+    LinkAnswerer(clock=clock).turn()
+    deliver(sqlite_app)
+
+    assert refused.status_code == 409
+    assert told(mailbox) == [("REQUEST", 0)] * 2
 
 
 def _limit_contacts(app: Flask) -> None:

@@ -81,7 +81,8 @@ PROBLEMS = {
     ),
     "wrong_state": Trouble(409, "The appointment is cancelled or over."),
     "too_many_appointments": Trouble(
-        409, "The contact holds as many coming appointments as it may."
+        409,
+        "The address holds as many coming appointments as it may; it is mailed their links again.",
     ),
     "request_entity_too_large": Trouble(413, "The body is too large."),
     "unsupported_media_type": Trouble(415, "The body is of another type than those named here."),
