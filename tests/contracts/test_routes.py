@@ -27,6 +27,7 @@ from tests.visits import (
 VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "TRACE")
 NOTHING_TYPED = ("contact.stop", "patient.data", "public.hold", "public.let_go")
 """Sent beside a form or by a button alone: there is nothing to give back."""
+UNKNOWN = ("PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "MKCOL", "PROPPATCH", "X")
 SAFE = ("GET", "HEAD", "OPTIONS", "PROPFIND")
 PUBLIC = {
     "api.appointment",
@@ -336,6 +337,26 @@ def test_looking_changes_nothing(
         for verb in SAFE:
             answer = client.open(path, method=verb)
             assert answer.status_code < 500 or path == "/readyz", (verb, path)
+
+    assert rows(besides=TRAIL) == before
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_verbs_that_nobody_offers_change_nothing(
+    client: FlaskClient, everywhere: list[tuple[Rule, str]], signed_in: bool
+) -> None:
+    """T-43: those of WebDAV, those that trace, and those that somebody has made up."""
+    known = verbs_of(everywhere)
+    a_member_of_staff()
+    if signed_in:
+        sign_in(client)
+    token = {"X-CSRFToken": "x", "X-HTTP-Method-Override": "POST"}
+    before = rows(besides=TRAIL)
+
+    for path in known:
+        for verb in UNKNOWN:
+            answer = client.open(path, method=verb, headers=token, data={"_method": "POST"})
+            assert answer.status_code == 405, (verb, path)
 
     assert rows(besides=TRAIL) == before
 
