@@ -216,7 +216,8 @@ def _headers(response: Response) -> Response:
     kept = KEPT.get(request.endpoint or "") if response.status_code < 400 else None
     headers["Cache-Control"] = kept or "no-store"
     if not (kept and request.endpoint == "static"):
-        headers["X-Robots-Tag"] = "noindex" if _is_private() else "index"
+        found = response.status_code < 400 and not _is_private()
+        headers["X-Robots-Tag"] = "index" if found else "noindex"
     return response
 
 
