@@ -1,15 +1,20 @@
 """Guessing: codes and passwords are tried out a few times, and then no more."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
 from flask import Flask
+from flask_security import core
+from flask_security.utils import hash_password
 from sqlalchemy import select
 
 from booking.models import AuditEntry
 from booking.models.database import db, transaction
 from booking.services import second_steps
+from booking.services.accounts import create_user
 from booking.services.people import Deed
 from booking.services.second_steps import Proof
 from tests.builders import HOUSE, NOW, Clock, Mailbox
@@ -17,7 +22,7 @@ from tests.conftest import a_running_app, settings_for
 from tests.integration.test_two_steps import actions, another, desk, is_in, secret, strict
 from tests.pages import page_of
 from tests.second_steps import HALF_A_MINUTE, STEP, code, enter, set_up_app
-from tests.visits import DESK, a_member_of_staff, get, rows, send, sign_in
+from tests.visits import DESK, PASSWORD, a_member_of_staff, get, rows, send, sign_in
 
 __all__ = ["desk", "secret", "strict"]
 
@@ -118,3 +123,37 @@ def test_a_wrong_password_is_noted_without_the_address_of_a_stranger(strict: Fla
     query = select(AuditEntry.subject).where(AuditEntry.action == "sign_in.failed")
     assert db.session.scalars(query.order_by(AuditEntry.number)).all() == ["person-1", "unknown"]
     assert "stranger" not in repr(rows())
+
+
+@pytest.mark.parametrize("former", [(), ("a-former-secret-that-is-long-enough-0123456789",)])
+def test_a_sign_in_that_fails_takes_as_long_whoever_is_tried(
+    sqlite_url: str, clock: Clock, mailbox: Mailbox, former: tuple[str, ...]
+) -> None:
+    """T-17: where there is no password one is hashed all the same; here hashing costs something."""
+    secrets = {"BOOKING_FORMER_SECRET_KEYS": "\n".join(former)} if former else {}
+    costly = {"argon2__rounds": 4, "argon2__memory_cost": 8192, "argon2__parallelism": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(core._default_config, "PASSWORD_HASH_PASSLIB_OPTIONS", costly)
+        for app in a_running_app(settings_for(sqlite_url, **secrets), clock, mailbox):
+            hashed = str(hash_password(PASSWORD))
+            with transaction() as session:
+                create_user(session, DESK, hashed, now=NOW)
+                create_user(session, "gone@clinic.example", hashed, now=NOW).active = False
+            tried = {
+                each: seconds(app, each) for each in (DESK, "gone@clinic.example", "x@y.example")
+            }
+
+    assert min(tried.values()) > 0.6 * max(tried.values()), tried
+
+
+def seconds(app: Flask, email: str) -> float:
+    """What a wrong password for an address costs; the quickest of some tries."""
+    client = app.test_client()
+    page = get(client, "/login")
+
+    def once() -> float:
+        began = time.process_time()
+        send(client, page, "/login", email=email, password="not-the-password-at-all")
+        return time.process_time() - began
+
+    return min(once() for _ in range(4))
