@@ -12,6 +12,7 @@ from flask_babel import ngettext
 from markupsafe import Markup
 
 from booking.messages import wording
+from booking.messages.hygiene import web_address
 from booking.messages.languages import month_names, weekday_names
 from booking.models import Clinic, Mode, Translated
 from booking.services.correspondence import initials
@@ -125,6 +126,7 @@ def install(app: Flask) -> None:
         wall_clock=wall_clock,
         initials=initials,
         person=person,
+        web=web_address,
     )
     app.jinja_env.globals.update(
         zone_name=zone_name,
