@@ -15,6 +15,9 @@ ROOT = Path(__file__).parent.parent.parent
 SETTINGS = ROOT / "docs" / "settings.md"
 API = ROOT / "docs" / "api.md"
 MANUALS = tuple(ROOT / each for each in ("README.md", "docs/operations.md", "docs/scaling.md"))
+TESTS = ROOT / "tests"
+NEVER_GIVEN = {5, 11, 13, 14, 18, 20, 22, 32, 34, 38, 40, 47, 49, 54, 58, 61, 64, 80, 82, 83, 90}
+"""Numbers of the list of attacks that stand for nothing."""
 READERS = {"text", "flag", "number", "choice"}
 
 
@@ -92,3 +95,35 @@ def test_every_document_that_is_linked_is_there() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             if ":" not in target:
                 assert (document.parent / target).exists(), f"{document.name} → {target}"
+
+
+def test_every_attack_names_tests_and_scripts_that_exist() -> None:
+    text = (ROOT / "docs" / "attacks.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if re.match(r"\| (?!Attack \||-)", line)]
+    named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", text))
+    there = {(path.name, each) for path in TESTS.rglob("test_*.py") for each in functions_in(path)}
+
+    assert named - there == set()
+    assert text.count(".py::") == sum(row.count(".py::") for row in rows)
+    for row in rows:
+        _, _, _, held, _ = row.split("|")
+        pieces = held.strip().split(", ")
+        assert all(
+            re.fullmatch(r"`(test_\w+\.py::test_\w+|chaos/\w+\.py)`", each) for each in pieces
+        )
+        assert all((ROOT / each.strip("`")).exists() for each in pieces if each[1:6] == "chaos")
+
+
+def test_every_attack_of_our_list_has_its_line() -> None:
+    text = (ROOT / "docs" / "attacks.md").read_text(encoding="utf-8")
+    said = {int(each) for each in re.findall(r"T-(\d\d)", text)}
+    for first, last in re.findall(r"T-(\d\d)\.\.(\d\d)", text):
+        said |= set(range(int(first), int(last) + 1))
+
+    assert said == set(range(1, 98)) - NEVER_GIVEN
+
+
+def functions_in(path: Path) -> set[str]:
+    """The functions that a file defines at its top."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
