@@ -1,7 +1,9 @@
 """Who works here: invited, changed, disabled; the first administrator."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -14,7 +16,7 @@ from booking.messages.transports import PermanentFailure, RelayDown
 from booking.models import AuditEntry, Role, User
 from booking.models.database import db, transaction
 from booking.services import people, upkeep
-from booking.services.people import Deed, LastAdministrator, OwnAccess
+from booking.services.people import Deed, LastAdministrator, LinkEnded, Newcomer, OwnAccess
 from booking.worker import welcome_sender_of
 from tests.builders import HOUSE, NOW, Clock, Mailbox
 from tests.conftest import a_running_app, settings_for
@@ -461,3 +463,27 @@ def test_serving_prints_the_first_link_outside_of_the_demo_only(
 def test_lives_of_links_are_what_the_pages_say() -> None:
     assert timedelta(hours=48) == people.INVITATION_LIFE
     assert timedelta(hours=24) == people.FIRST_LINK_LIFE
+
+
+def test_of_many_who_use_the_first_link_at_once_one_is_let_in(app: Flask) -> None:
+    """T-63: on each database the second waits for the first, and finds that somebody is here."""
+    with transaction() as session:
+        token = people.first_link(session, HOUSE.keys, now=NOW)
+    assert token
+    start = Barrier(4)
+
+    def use(number: int) -> bool:
+        with app.app_context():
+            start.wait()
+            newcomer = Newcomer("Kim", "x", f"kim{number}@clinic.example")
+            try:
+                with transaction() as session:
+                    people.join(session, token, newcomer, HOUSE, now=NOW)
+            except LinkEnded:
+                return False
+            return True
+
+    with ThreadPoolExecutor(4) as threads:
+        let_in = list(threads.map(use, range(4)))
+
+    assert sum(let_in) == len(rows()["staff_user"]) == 1

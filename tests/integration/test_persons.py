@@ -11,17 +11,19 @@ from sqlalchemy import func, select
 
 from booking.models import Appointment, AuditEntry, Clinic, HealthcareService
 from booking.models.database import db, transaction
+from booking.services import retention
 from booking.services.links import token_of
-from tests.builders import HOUSE
+from tests.builders import HOUSE, Clock
 from tests.contracts.test_routes import addresses
 from tests.integration.test_api_keys import LIST, a_key, ask
 from tests.integration.test_stored_texts import furnished, owe_one_of_each_kind, the_first
 from tests.integration.test_sweeps import forms_of
 from tests.pages import page_of
-from tests.visits import deliver, sign_in
+from tests.visits import DESK, deliver, rows, sign_in
 
 __all__ = ["furnished"]
 
+OF_A_PERSON = re.compile(r"rivers|@mail\.example|555.?0123|walk|away", re.IGNORECASE)
 PERSON = re.compile(r"rivers|sam@mail|sam%40mail|555.?0123", re.IGNORECASE)
 
 
@@ -130,3 +132,19 @@ def test_no_address_of_the_clinics_own_runs_a_script(furnished: Flask, paths: li
 
     for path in [*paths, by_video, "/services/video"]:
         assert client.get(path).status_code != 500, path
+
+
+def test_nothing_of_a_person_is_left_in_any_table_once_all_is_erased(
+    furnished: Flask, clock: Clock
+) -> None:
+    """T-91: also what only a few have: notes, wishes, other addresses, answers, mails."""
+    owe_one_of_each_kind()
+    clock.forward(days=30)
+    deliver(furnished)
+    assert OF_A_PERSON.search(repr(rows()))
+
+    with transaction() as work:
+        for each in work.scalars(select(Appointment)):
+            retention.erase(work, each, HOUSE, actor=DESK, now=clock.now)
+
+    assert [name for name, lines in rows().items() if OF_A_PERSON.search(repr(lines))] == []
