@@ -24,6 +24,7 @@ from booking.listening import CannotListenError, begin_anew, listen
 from booking.messages.maildir import MaildirTransport
 from booking.models import schema
 from booking.models.database import db, transaction
+from booking.plain_worker import PlainWorker
 from booking.processes import GRACE, Family, die_with_parent
 from booking.services import people
 from booking.services.outbox import new_holder
@@ -46,7 +47,7 @@ class Web(BaseApplication):  # type: ignore[misc]
             "bind": self._bind,
             "workers": settings.web_workers,
             "threads": settings.web_threads,
-            "worker_class": "gthread",
+            "worker_class": PlainWorker,
             "preload_app": True,
             "graceful_timeout": int(GRACE) - 5,
             "timeout": 60,

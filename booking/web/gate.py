@@ -102,6 +102,15 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+ALWAYS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Of every answer, also of those that no page makes."""
 KEPT = {
     "api.slots": "private, max-age=0, must-revalidate",
     "fhir.locations": "public, max-age=0, must-revalidate",
@@ -201,12 +210,7 @@ def _refused() -> ResponseReturnValue:
 
 def _headers(response: Response) -> Response:
     headers = response.headers
-    headers["Content-Security-Policy"] = POLICY
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers.update(ALWAYS)
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     if embedding.embedded():
         embedding.allow_frame(response, POLICY)

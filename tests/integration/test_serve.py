@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from booking.settings import SettingError, Settings
+from booking.web import gate
 from tests.integration.servers import (
     COMMAND,
     PATIENCE,
@@ -162,6 +163,34 @@ def test_it_begins_again_where_it_left_off(tmp_path: Path) -> None:
 
     with a_service(url, tmp_path / "second") as service:
         assert service.client.get("/").body == before
+
+
+def test_what_is_no_request_is_refused_by_our_headers_and_not_quoted(tmp_path: Path) -> None:
+    """T-96: a line or a header that the web server itself refuses, before any page is asked."""
+    host = "Host: 127.0.0.1\r\nConnection: close\r\n"
+    with a_service(f"sqlite:///{tmp_path}/booking.db", tmp_path / "log") as service:
+        answers = [
+            said_to(service.port, f"GET /{'evil' * 2000} HTTP/1.1\r\n{host}\r\n"),
+            said_to(service.port, f"GET / HTTP/1.1\r\nX: {'evil' * 5000}\r\n{host}\r\n"),
+            said_to(service.port, f"GET / HTTP/9.evil\r\n{host}\r\n"),
+            said_to(service.port, f"GET / HTTP/1.1\r\nevil evil: x\r\n{host}\r\n"),
+            said_to(service.port, f"POST / HTTP/1.1\r\nContent-Length: evil\r\n{host}\r\n"),
+        ]
+
+    assert [each.split()[1] for each in answers] == ["414", "431", "400", "400", "400"]
+    for each in answers:
+        head = each.partition("\r\n\r\n")[0].split("\r\n")
+        assert {f"{name}: {value}" for name, value in gate.ALWAYS.items()} <= set(head)
+        assert "Cache-Control: no-store" in head
+        assert "evil" not in each
+        assert "gunicorn" not in each
+
+
+def said_to(port: int, request: str) -> str:
+    """What comes back for these very bytes."""
+    with socket.create_connection(("127.0.0.1", port), 10) as line:
+        line.sendall(request.encode())
+        return b"".join(iter(lambda: line.recv(9999), b"")).decode()
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
