@@ -89,6 +89,18 @@ def _told_apart() -> Iterator[None]:
         raise
 
 
+def let_go() -> None:
+    """End what was begun for reading, also where the database has gone since.
+
+    Nothing of it was to be kept, so its end is nobody's fault: an answer that is ready, perhaps
+    one that says what was written, must not be lost over it.
+    """
+    try:
+        db.session.rollback()
+    except DBAPIError:
+        db.session().invalidate()
+
+
 def is_busy(error: DBAPIError) -> bool:
     """Whether the database refused only because others hold it."""
     return isinstance(error, OperationalError) and (

@@ -20,7 +20,7 @@ from booking.messages.languages import (
     known_language,
 )
 from booking.models import Appointment
-from booking.models.database import Busy, db
+from booking.models.database import Busy, db, let_go
 from booking.services.links import token_digest
 
 PATIENTS = frozenset({"public", "patient", "contact", "erasure", "earlier", "lost"})
@@ -134,7 +134,7 @@ def _of_the_appointment() -> str | None:
         try:
             g.looked_up = db.session.scalar(query)
         except (SQLAlchemyError, Busy):
-            db.session.rollback()
+            let_go()
             g.looked_up = None
     return known_language(g.looked_up) if g.looked_up else None
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, abort
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -141,6 +141,12 @@ def let_it_write(database_url: str, write: str) -> None:
         connection.execute(
             f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}'.encode()
         )
+    end_everybody(database_url)
+
+
+def end_everybody(database_url: str) -> None:
+    """End all connections to a database but the one that asks for it."""
+    with psycopg.connect(plain(database_url), autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -189,6 +195,35 @@ def gone(database_url: str) -> Iterator[None]:
         )
         yield
         connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'.encode())
+
+
+def test_an_answer_that_is_ready_is_given_though_the_database_has_gone(
+    postgres_app: Flask, postgres_url: str
+) -> None:
+    """Somebody would be told that nothing came of it while the appointment stands."""
+
+    def lose_it(_error: BaseException | None) -> None:
+        db.session.execute(select(1))
+        end_everybody(postgres_url)
+
+    postgres_app.teardown_request_funcs.setdefault(None, []).append(lose_it)
+
+    assert book(postgres_app).status_code == 201
+    assert book(postgres_app, "two", "Tue 14:00").status_code == 201
+
+
+def test_a_refusal_is_given_though_the_database_has_gone(
+    postgres_app: Flask, postgres_url: str
+) -> None:
+    def lose_it() -> None:
+        db.session.execute(select(1))
+        end_everybody(postgres_url)
+        abort(404)
+
+    postgres_app.before_request_funcs.setdefault(None, []).append(lose_it)
+
+    assert postgres_app.test_client().get("/api/v1/services").status_code == 404
+    assert postgres_app.test_client().get("/services/visit").status_code == 404
 
 
 def crash(database_url: str) -> None:
