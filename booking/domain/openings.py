@@ -51,6 +51,11 @@ class WeeklyHours:
             if _since_midnight(start) >= _until_midnight(end):
                 raise ValueError(f"Opening hours must end ({end}) after they begin ({start}).")
 
+    @classmethod
+    def always(cls) -> "tuple[WeeklyHours, ...]":
+        """A door that is never closed."""
+        return tuple(cls(weekday, time(), time()) for weekday in range(7))
+
     def holds_on(self, day: date) -> bool:
         """Whether the door opens by this rule on that date."""
         return (

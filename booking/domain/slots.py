@@ -1,7 +1,7 @@
 """What is on offer: the slots that the rules of a service leave in open and free time."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from heapq import nsmallest
@@ -11,6 +11,7 @@ from booking.domain.openings import Opening, grid
 from booking.domain.timeline import MINUTE, Span, Timeline
 
 _NONE = timedelta()
+_EVER = timedelta(days=366 * 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class BookingRules:
             raise ValueError("A duration and a step are longer than nothing.")
         if min(*blocked, self.minimum_notice, self.booking_horizon) < _NONE:
             raise ValueError("Buffers, minimum notice and booking horizon are not negative.")
+
+    @property
+    def relaxed(self) -> "BookingRules":
+        """The same at any minute that is to come, however soon or far."""
+        return replace(self, step=MINUTE, minimum_notice=_NONE, booking_horizon=_EVER)
 
 
 @dataclass(frozen=True, slots=True, order=True)

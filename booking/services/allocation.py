@@ -106,8 +106,12 @@ def choose(
     ignoring: Appointment | None = None,
     favourite: int | None = None,
     own_hold: int | None = None,
+    anyway: bool = False,
 ) -> tuple[int, int | None]:
     """Choose who and where for a start, by the same question that the page asked.
+
+    Args:
+        anyway: Also outside of notice, horizon and hours; never in a closure or over what is taken.
 
     Raises:
         SlotTaken: if no slot on offer begins then.
@@ -121,6 +125,7 @@ def choose(
         practitioners=practitioners,
         ignoring=ignoring.id if ignoring else None,
         own_hold=own_hold,
+        anyway=anyway,
     )
     free = next((slot.practitioners for slot in diary.slots() if slot.start == start), ())
     if not free:

@@ -37,6 +37,7 @@ from booking.models import (
 )
 
 DAY = timedelta(days=1)
+ALWAYS = WeeklyHours.always()
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def load_diary(
     rooms: Collection[int] | None = None,
     ignoring: int | None = None,
     own_hold: int | None = None,
+    anyway: bool = False,
 ) -> Diary:
     """Read what decides the free times of a service, in a fixed number of statements.
 
@@ -160,9 +162,12 @@ def load_diary(
         rooms: Only these, by id; None for all that it may take.
         ignoring: The appointment that is being moved: its own time counts as free.
         own_hold: The hold of who asks: its time counts as free for them.
+        anyway: As if nobody minded notice, horizon, opening hours and the cap of a day; closures
+            and taken time count all the same.
     """
     zone = clinic.zone
-    window = bookable_window(service.rules, now)
+    rules = service.rules.relaxed if anyway else service.rules
+    window = bookable_window(rules, now)
     span = Span(
         max(span.start, window.start), max(span.start, window.start, min(span.until, window.until))
     )
@@ -172,17 +177,17 @@ def load_diary(
     resources = [*asked, *(takes or ())]
     taken, runs_out = _occupied(session, resources, bounds, _counts(now, ignoring, own_hold))
     return Diary(
-        rules=service.rules,
+        rules=rules,
         zone=zone,
         now=now,
         span=span,
         bounds=bounds,
-        hours=_hours(session, service, asked),
+        hours=dict.fromkeys(asked, ALWAYS) if anyway else _hours(session, service, asked),
         rooms=takes,
         closed=_closures(session, clinic, resources, bounds),
         taken=_merged(taken, _busy(session, asked, bounds)),
         runs_out=runs_out,
-        full_days=full_days(session, service, bounds, zone, ignoring=ignoring),
+        full_days=[] if anyway else full_days(session, service, bounds, zone, ignoring=ignoring),
     )
 
 

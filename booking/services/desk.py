@@ -2,23 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Verb, after
 from booking.domain.refusals import SlotTaken, WrongState
-from booking.domain.timeline import Span
 from booking.models import (
     Appointment,
     AppointmentEvent,
     AppointmentNote,
     Clinic,
-    HealthcareService,
     Kind,
-    Occupancy,
 )
 from booking.services import audit
 from booking.services.allocation import asked_for, choose, lock_service, occupy, release
@@ -33,7 +30,6 @@ from booking.services.owing import owe
 from booking.services.requests import BookingRequest
 from booking.services.wishes import remember
 
-A_DAY = timedelta(days=1)
 UNREADABLE = "…"
 """Stands for a note that was sealed under a secret that is known no more."""
 
@@ -61,10 +57,11 @@ def book_for_caller(
 
     Args:
         anyway: Book also outside of notice, horizon and opening hours, with the practitioner who
-            is named; never over another appointment. It is noted in the audit trail.
+            is named; never over another appointment, in a closure or when their own calendar says
+            that they are busy. It is noted in the audit trail.
 
     Raises:
-        SlotTaken: if no free slot begins then, or (`anyway`) somebody else has that time.
+        SlotTaken: if no free slot begins then.
         NotOffered: if the service or the practitioner does not exist.
         KeyReused: if the form's key was used for another wish.
     """
@@ -75,10 +72,8 @@ def book_for_caller(
     asked = asked_for(service, request.practitioner)
     if request.start <= now:
         raise SlotTaken
-    if anyway:
-        place = _free_anyway(session, service, asked[0], request.start, now)
-    else:
-        place = choose(session, session.get_one(Clinic, 1), service, request.start, asked, now=now)
+    clinic = session.get_one(Clinic, 1)
+    place = choose(session, clinic, service, request.start, asked, now=now, anyway=anyway)
     verb = "override" if anyway else "book"
     made = book_place(session, service, request, place, house, verb=verb, actor=actor, now=now)
     if wish is not None:
@@ -170,23 +165,3 @@ def _events(session: Session, appointment: Appointment, count: int) -> Sequence[
     """The newest lines of its history, newest first."""
     query = select(AppointmentEvent).where(AppointmentEvent.appointment_id == appointment.id)
     return session.scalars(query.order_by(AppointmentEvent.id.desc()).limit(count)).all()
-
-
-def _free_anyway(
-    session: Session, service: HealthcareService, practitioner: int, start: datetime, now: datetime
-) -> tuple[int, int | None]:
-    """The practitioner and a room, if no appointment is in the way; hours are not asked."""
-    blocked = Span(start - service.buffer_before, start + service.duration + service.buffer_after)
-    rooms = [each.id for each in service.rooms]
-    query = select(Occupancy.resource_id).where(
-        Occupancy.resource_id.in_([practitioner, *rooms]),
-        Occupancy.blocked_from > blocked.start - A_DAY,  # none is longer: the past costs nothing
-        Occupancy.blocked_from < blocked.until,
-        Occupancy.blocked_until > blocked.start,
-        or_(Occupancy.held_until.is_(None), Occupancy.held_until > now),
-    )
-    taken = set(session.scalars(query))
-    free = [each for each in rooms if each not in taken]
-    if practitioner in taken or (service.needs_room and not free):
-        raise SlotTaken
-    return practitioner, free[0] if free else None

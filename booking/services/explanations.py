@@ -36,14 +36,25 @@ class Explanation:
 
 
 def explanations(
-    session: Session, clinic: Clinic, service: HealthcareService, day: date, *, now: datetime
+    session: Session,
+    clinic: Clinic,
+    service: HealthcareService,
+    day: date,
+    *,
+    now: datetime,
+    anyway: bool = False,
 ) -> Sequence[Explanation]:
-    """Why nothing of a service begins at each minute of a day, practitioner by practitioner."""
-    whole, window = local_day(day, clinic.zone), bookable_window(service.rules, now)
+    """Why nothing of a service begins at each minute of a day, practitioner by practitioner.
+
+    Args:
+        anyway: Only what stands in the way of the desk when it insists.
+    """
+    rules = service.rules.relaxed if anyway else service.rules
+    whole, window = local_day(day, clinic.zone), bookable_window(rules, now)
     if whole.until <= window.start or whole.start >= window.until:
         reason = Reason.NOTICE if whole.until <= window.start else Reason.HORIZON
         return [Explanation(each, [Explained(whole, reason)]) for each in service.practitioners]
-    diary = load_diary(session, clinic, service, whole, now=now)
+    diary = load_diary(session, clinic, service, whole, now=now, anyway=anyway)
     is_holiday = day in public_holidays(clinic.country, clinic.region, day.year)
     # A holiday that is worked on is not among what is closed.
     holiday = [whole] if is_holiday and whole in diary.closed.get(None, ()) else []

@@ -230,7 +230,9 @@ def _reasons(services: list[HealthcareService], form: CallerForm) -> list[tuple[
     day = form.start.astimezone(clinic().zone).date()
     return [
         (each.practitioner.name, stretch.reason)
-        for each in explanations(db.session(), clinic(), service, day, now=now())
+        for each in explanations(
+            db.session(), clinic(), service, day, now=now(), anyway=bool(form.anyway.data)
+        )
         for stretch in each.spans
         if stretch.reason and who in ("", each.practitioner.slug)
         if stretch.span.start <= form.start < stretch.span.until

@@ -203,6 +203,21 @@ def test_over_another_appointment_nothing_is_booked_however_one_insists(
     assert rows()["appointment"] == before
 
 
+def test_in_a_closure_nobody_is_booked_however_one_insists_and_the_desk_hears_why(
+    desk: FlaskClient,
+) -> None:
+    wanted = NewClosure("ada", Span(at("Sat 00:00"), at("Sat 12:00")), "Ill")
+    with transaction() as session:
+        close(session, wanted, {}, HOUSE, act=Act(DESK, NOW, HOUSE.keys))
+    insisting = {"day": "2026-11-28", "time": "07:10", "anyway": "y", "practitioner": "ada"}
+
+    answer = send(desk, get(desk, "/staff/book"), "/staff/book", **WITH_NUMBER | insisting)
+
+    assert answer.status_code == 409
+    assert "Ada Bell: Closed for this practitioner." in page_of(answer).alerts()[0].text
+    assert not rows()["appointment"]
+
+
 def test_pressed_twice_the_button_books_once(desk: FlaskClient) -> None:
     page = get(desk, "/staff/book")
 
