@@ -68,7 +68,9 @@ def owe(session: Session, appointment: Appointment, verb: str, *, now: datetime)
     if event is None:
         return
     told = select(Webhook.id, Webhook.events).where(Webhook.paused_at.is_(None))
-    for webhook, wanted in session.execute(told).all():
+    with session.no_autoflush:  # what is being written is nothing to it
+        found = session.execute(told).all()
+    for webhook, wanted in found:
         if event in wanted.split():
             session.add(
                 OwedCall(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -35,8 +34,9 @@ def owe(
         wait: How long a change may still be taken back; the messages are held until then.
     """
     session.flush()
-    owe_patient(session, appointment, kind, now=now, wait=wait)
-    owe_staff(session, appointment, kind, due_at=now + wait)
+    with session.no_autoflush:  # no message depends on another: they are written in one go
+        owe_patient(session, appointment, kind, now=now, wait=wait)
+        owe_staff(session, appointment, kind, due_at=now + wait)
 
 
 def owe_staff(session: Session, appointment: Appointment, kind: Kind, *, due_at: datetime) -> None:
@@ -84,10 +84,11 @@ def owe_patient(
     if not appointment.patient_email:
         return
     session.add(_message(appointment, kind, Audience.PATIENT, due_at=now + wait))
-    _forget_reminders(session, appointment, now=now)
+    new = kind == Kind.CONFIRMED
+    if not new:
+        _forget_reminders(session, appointment, now=now)
     if appointment.status == Status.BOOKED:
-        first = now + wait if kind == Kind.CONFIRMED else now
-        _owe_reminders(session, appointment, after=first)
+        _owe_reminders(session, appointment, after=now + wait if new else now)
 
 
 def owe_added_reminders(
@@ -281,7 +282,7 @@ def _message(
         sequence=appointment.sequence,
         kind=kind,
         audience=audience,
-        message_id=uuid4().hex,
+        occasion="",
         due_at=due_at,
         next_attempt_at=due_at,
     )
