@@ -35,7 +35,10 @@ def page() -> ResponseReturnValue:
 
 @bp.get("/weeks.csv")
 def export() -> ResponseReturnValue:
-    """The same as CSV (RFC 4180); no cell can be taken for a formula."""
+    """The same as CSV (RFC 4180); no cell can be taken for a formula.
+
+    It begins with the mark by which Excel knows UTF-8: without it a name with an accent is garbled.
+    """
     practitioners, weeks = _read()
     saw("numbers.export")
     lines = StringIO(newline="")
@@ -46,7 +49,9 @@ def export() -> ResponseReturnValue:
         counts = [getattr(week, name) for name in COUNTS]
         full = [week.full(each.id) for each in practitioners]
         writer.writerow(map(plain_cell, [week.first, *counts, week.days_ahead, *full]))
-    response = Response(lines.getvalue(), content_type="text/csv; charset=utf-8")
+    response = Response(
+        lines.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8"
+    )
     response.headers["Content-Disposition"] = 'attachment; filename="weeks.csv"'
     return response
 

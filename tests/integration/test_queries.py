@@ -93,8 +93,8 @@ PUBLIC: dict[str, tuple[Visit, int]] = {
 # look at days with a public holiday among them asks once which of those the clinic works on. Each
 # change asks once which programs are to be told of it.
 EVERYTHING = PUBLIC | {
-    "a booking": (a_booking, 29),  # two of them for the audit trail, one for holds that ran out
-    "a booking and a move": (a_move, 56),
+    "a booking": (a_booking, 25),  # two of them for the audit trail, one for holds that ran out
+    "a booking and a move": (a_move, 50),
     "a claim of the worker": (a_claim, 1),
 }
 
