@@ -7,7 +7,7 @@ import structlog
 
 from booking.messages.foreign.apart import read_apart
 from booking.messages.foreign.faults import CalendarFault
-from booking.models.database import Busy, db, transaction
+from booking.models.database import Busy, db, let_go, transaction
 from booking.services import busy
 from booking.services.links import Keys
 
@@ -47,7 +47,7 @@ class CalendarReader:
         try:
             due = busy.anything_due(db.session(), now=self._clock())
         finally:
-            db.session.rollback()
+            let_go()
         if not due:
             return None
         with transaction() as session:

@@ -7,7 +7,7 @@ import structlog
 
 from booking.messages.foreign.apart import post_apart
 from booking.messages.foreign.faults import CalendarFault
-from booking.models.database import Busy, db, transaction
+from booking.models.database import Busy, db, let_go, transaction
 from booking.services import calls
 from booking.services.calls import Claimed
 from booking.services.links import Keys
@@ -43,7 +43,7 @@ class WebhookCaller:
         try:
             due = calls.anything_due(db.session(), now=now)
         finally:
-            db.session.rollback()
+            let_go()
         if not due:
             return None
         with transaction() as session:

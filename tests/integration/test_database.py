@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from queue import Queue
 
 import psycopg
 import pytest
@@ -15,9 +16,12 @@ from flask import Flask, abort
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+import booking.worker
 from booking.app import SPARE_CONNECTIONS
 from booking.models import Appointment, Occupancy, OwedMessage
-from booking.models.database import PATIENCE, Busy, db, transaction
+from booking.models.database import PATIENCE, Busy, db, let_go, transaction
+from booking.worker import reading, worker_of
+from booking.worker.delivery import IDLE
 from tests.builders import Clock, Mailbox, an_appointment, at
 from tests.conftest import a_running_app, settings_for
 from tests.holding import held
@@ -224,6 +228,43 @@ def test_a_refusal_is_given_though_the_database_has_gone(
 
     assert postgres_app.test_client().get("/api/v1/services").status_code == 404
     assert postgres_app.test_client().get("/services/visit").status_code == 404
+
+
+def test_the_worker_goes_on_by_itself_when_the_database_is_back(
+    postgres_app: Flask, postgres_url: str, mailbox: Mailbox
+) -> None:
+    assert book(postgres_app).status_code == 201
+    worker = worker_of(postgres_app)
+    db.session.remove()
+    with gone(postgres_url):
+        assert worker.turn() == IDLE
+    assert mailbox.mails == []
+
+    worker.turn()
+
+    assert mailbox.mails
+
+
+def test_what_is_read_in_the_background_outlives_a_database_that_goes_amid_it(
+    postgres_app: Flask, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(booking.worker, "AFTER_A_FAULT", 0.0)
+    turns: Queue[int] = Queue()
+
+    class Reader:
+        def turn(self) -> float:
+            turns.put(1)
+            db.session.execute(select(1))
+            end_everybody(postgres_url)
+            try:
+                db.session.execute(select(1))
+            finally:
+                let_go()
+            return 0.0
+
+    with reading(postgres_app, [Reader()]):
+        for _ in range(3):
+            turns.get(timeout=PATIENCE)
 
 
 def crash(database_url: str) -> None:
