@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from booking import cli, logs
 from booking.messages.mail import Renderer
 from booking.messages.transports import Transport, transport_from_url
-from booking.models.database import PATIENCE, db, install_engine_hooks, let_go
+from booking.models.database import PATIENCE, close_session, db, install_engine_hooks
 from booking.models.schema import MIGRATIONS
 from booking.services.appointments import House
 from booking.services.links import Keys
@@ -193,7 +193,7 @@ def _engine_options(settings: Settings) -> dict[str, object]:
 
 def _install_database(app: Flask) -> None:
     db.init_app(app)
-    app.teardown_appcontext(lambda _error: let_go())  # before the extension ends the session
+    app.teardown_appcontext(close_session)  # before the extension does
     Migrate(app, db, directory=str(MIGRATIONS))
     with app.app_context():
         install_engine_hooks(db.engine)

@@ -92,11 +92,21 @@ def _told_apart() -> Iterator[None]:
 def let_go() -> None:
     """End what was begun for reading, also where the database has gone since.
 
-    Nothing of it was to be kept, so its end is nobody's fault: an answer that is ready, perhaps
-    one that says what was written, must not be lost over it.
+    Nothing of it was to be kept, so its end is nobody's fault.
     """
     try:
         db.session.rollback()
+    except DBAPIError:
+        db.session().invalidate()
+
+
+def close_session(_error: BaseException | None = None) -> None:
+    """The same at the end of a context, when what was read is not looked up any more.
+
+    An answer that is ready, perhaps one that says what was written, must not be lost over it.
+    """
+    try:
+        db.session.remove()
     except DBAPIError:
         db.session().invalidate()
 
