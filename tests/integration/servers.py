@@ -106,7 +106,7 @@ class Wish(NamedTuple):
             "patient": {
                 "name": "Sam Rivers",
                 "email": f"sam{self.patient}@mail.example",
-                "phone": f"+1212555{self.patient:04}",
+                "phone": f"+1212555{self.patient % 10_000:04}",
             },
             "email_consent": True,
         }
