@@ -19,7 +19,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from bisect import bisect
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -368,23 +368,26 @@ def told(engine: Engine, sink: SmtpSink) -> tuple[int, dict[str, int]]:
     mails = [message_from_bytes(each.content) for each in sink.received]
     arrived = Counter(str(each["Message-ID"]) for each in mails)
     last: dict[str, tuple[int, bool, str]] = {}
-    uids: defaultdict[str, set[str]] = defaultdict(set)
+    known: dict[str, str] = {}
     falls = 0
     for mail in mails:
         event = event_in(mail)
         if event is None:
             continue
         uid, sequence, cancelled, start = event
-        uids[str(mail["To"])].add(uid)
         if uid in last and sequence < last[uid][0]:
             falls += 1
+        if not cancelled:
+            known[uid] = start
         last[uid] = (sequence, cancelled, start)
     query = select(Appointment.uid, Appointment.status, Appointment.start_at, Appointment.sequence)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     wrong = untold = 0
     for row in rows:
-        final = (row.sequence, row.status == "cancelled", f"{row.start_at:%Y%m%dT%H%M}")
+        cancelled, start = row.status == "cancelled", f"{row.start_at:%Y%m%dT%H%M}"
+        # Who has not heard of a move yet is told of the end of what they know.
+        final = (row.sequence, cancelled, known.get(row.uid, start) if cancelled else start)
         if row.uid not in last:
             untold += 1
         elif last[row.uid] != final:
