@@ -1,6 +1,7 @@
 """The socket on which visitors come in, which outlives whoever answers them."""
 
 import os
+import signal
 import socket
 import sys
 from typing import NoReturn
@@ -44,8 +45,10 @@ def listen(settings: Settings) -> socket.socket:
 def begin_anew(listener: socket.socket) -> NoReturn:
     """Become the program that lies on the disk now, as the same process and with the same socket.
 
-    It is handed over as systemd hands over a socket: sd_listen_fds(3).
+    It is handed over as systemd hands over a socket: sd_listen_fds(3). Who is told to begin anew
+    while it begins does so once more when it has begun, instead of dying of it.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     os.dup2(listener.fileno(), systemd.SD_LISTEN_FDS_START)
     os.set_inheritable(systemd.SD_LISTEN_FDS_START, True)
     os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}

@@ -38,6 +38,7 @@ class Family:
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         for name in self._children:
             self._begin(name)
         while not self._stopping:

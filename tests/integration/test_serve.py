@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from tests.integration.servers import (
     Service,
     Wish,
     a_service,
+    children_of,
     coming_days,
     environment,
     eventually,
@@ -121,6 +123,22 @@ def test_told_to_begin_anew_it_turns_nobody_away(service: Service) -> None:
     assert set(answers) == {200}
     assert service.process.pid == pid
     assert service.process.poll() is None
+    assert service.end() == 0
+
+
+def test_told_so_again_while_it_begins_it_begins_once_more(
+    service: Service, tmp_path: Path
+) -> None:
+    pid, log = service.process.pid, tmp_path / "log"
+    service.family()
+    os.kill(pid, signal.SIGHUP)
+    eventually(lambda: not children_of(pid))
+    time.sleep(0.3)  # it loads what lies there now
+
+    os.kill(pid, signal.SIGHUP)
+
+    eventually(lambda: log.read_text().count("Booking is at") == 3)
+    eventually(lambda: service.client.get("/readyz").status == 200)
     assert service.end() == 0
 
 
