@@ -7,6 +7,30 @@ from types import MappingProxyType
 
 import holidays
 
+ALPHA_2 = 2
+
+
+@lru_cache(maxsize=1)
+def countries() -> tuple[str, ...]:
+    """The ISO 3166-1 alpha-2 codes of all countries whose public holidays are known."""
+    # The library knows them by three letters too, and the United Kingdom by its other name.
+    known = holidays.list_supported_countries(include_aliases=False)
+    return tuple(sorted(each for each in known if len(each) == ALPHA_2))
+
+
+@lru_cache(maxsize=64)
+def regions(country: str) -> Mapping[str, str]:
+    """The states or provinces of a country that have holidays of their own: code and name.
+
+    Raises:
+        ValueError: if the country is not known.
+    """
+    if country not in countries():
+        raise ValueError(f"The public holidays of {country!r} are not known.")
+    aliases = holidays.country_holidays(country).get_subdivision_aliases()
+    named = {code: next(iter(names), code) for code, names in aliases.items()}
+    return MappingProxyType(dict(sorted(named.items(), key=lambda each: each[1])))
+
 
 @lru_cache(maxsize=256)
 def public_holidays(country: str, region: str | None, year: int) -> Mapping[date, str]:

@@ -84,3 +84,8 @@ def city(zone: str, language: str) -> str:
 
 def _in_order(names: Iterable[tuple[int, str]]) -> tuple[str, ...]:
     return tuple(name for _, name in sorted(names))
+
+
+def country_name(country: str) -> str:
+    """`Germany` for DE, in English."""
+    return str(Locale.parse(ENGLISH).territories.get(country, country))

@@ -6,6 +6,8 @@ from typing import Any
 from wtforms import BooleanField, FileField
 
 from booking.domain.colours import Colour
+from booking.domain.public_holidays import countries, regions
+from booking.messages.languages import country_name
 from booking.models import FeedShows, Location
 from booking.services import bounds
 from booking.services.clinic_numbers import ClinicNumbers
@@ -95,6 +97,20 @@ class ClinicNumbersForm(Form):
             proposals_welcome=bool(self.proposals_welcome.data),
             decline_cancels=bool(self.decline_cancels.data),
         )
+
+
+class HolidaysForm(Form):
+    """Whose public holidays are kept."""
+
+    country = Pick("Country", {each: country_name(each) for each in countries()})
+    region = Pick("State or region")
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        country = self.country.data or ""
+        known = regions(country) if country in countries() else {}
+        self.region.options = {"": "The whole country", **known}
+        self.region.told = f"Choose a state or region of {country_name(country)}."
 
 
 class RetentionForm(Form):

@@ -7,11 +7,13 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from booking.domain.public_holidays import public_holidays
-from booking.models import Appointment, Closure
+from booking.models import Appointment, Clinic, Closure
 from booking.models.database import db, transaction
 from booking.services import closures, worked_holidays
 from booking.services.closures import Decision, Undecided
 from booking.web import fields
+from booking.web.clinic_forms import HolidaysForm
+from booking.web.filters import date_text
 from booking.web.forms import ButtonForm
 from booking.web.schedule import the_act
 from booking.web.schedule_forms import ClosureForm
@@ -23,6 +25,10 @@ bp = Blueprint("closures", __name__, url_prefix="/staff/schedule/closures")
 STILL_BOOKED = (
     "Nothing was changed: appointments are booked on that day. "
     "Close the day here, and decide about each."
+)
+STAYS_OPEN = (
+    "Saved. People are booked on {}: the clinic is open then, though it is a holiday now. "
+    "Close the day here if it shall not be."
 )
 CANCELLED = "Closed. Who was cancelled is told by email; whom to call instead stands below."
 
@@ -96,13 +102,21 @@ def remove(number: int) -> ResponseReturnValue:
 @bp.get("/holidays")
 def holidays() -> ResponseReturnValue:
     """The public holidays to come, open or closed."""
-    house = clinic()
-    today = now().astimezone(house.zone).date()
-    return render_template(
-        "staff/schedule/holidays.html",
-        holidays=worked_holidays.coming(db.session(), house, today=today),
-        button=ButtonForm(),
-    )
+    return _holidays_page(HolidaysForm(obj=clinic()))
+
+
+@bp.post("/holidays")
+def choose_holidays() -> ResponseReturnValue:
+    """Keep those of another country or region."""
+    form = HolidaysForm()
+    if not form.validate_on_submit():
+        return _holidays_page(form), 422
+    with transaction() as session:
+        house = session.get_one(Clinic, 1)
+        country, region = form.country.data or "", form.region.data or None
+        kept = worked_holidays.move_to(session, house, country, region, act=the_act())
+    flash(STAYS_OPEN.format(", ".join(map(date_text, kept))) if kept else "Saved.")
+    return redirect(url_for(".holidays"), 303)
 
 
 @bp.post("/holidays/<on>/open")
@@ -137,6 +151,17 @@ def _holiday(on: str) -> date:
     if day is None or day not in public_holidays(house.country, house.region, day.year):
         abort(404)
     return day
+
+
+def _holidays_page(form: HolidaysForm) -> str:
+    house = clinic()
+    today = now().astimezone(house.zone).date()
+    return render_template(
+        "staff/schedule/holidays.html",
+        holidays=worked_holidays.coming(db.session(), house, today=today),
+        form=form,
+        button=ButtonForm(),
+    )
 
 
 def _decisions() -> dict[str, Decision]:

@@ -68,6 +68,7 @@ NEEDED: dict[str, Permission] = {
     "calendars.page": Permission.CALENDARS,
     "calendars.remove": Permission.CALENDARS,
     "calendars.renew": Permission.CALENDARS,
+    "closures.choose_holidays": Permission.SCHEDULE,
     "closures.close": Permission.SCHEDULE,
     "closures.closure": Permission.SCHEDULE,
     "closures.closure_form": Permission.SCHEDULE,

@@ -56,11 +56,12 @@ class Pick(Checked):
     def __init__(self, label: str, options: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(label, **more)
         self.options = options or {}
+        self.told = "Choose one of the list."
 
     def pre_validate(self, form: BaseForm) -> None:  # noqa: ARG002 (WTForms' signature)
         """Only what was offered."""
         if (self.data or "") not in self.options:
-            raise ValidationError("Choose one of the list.")
+            raise ValidationError(self.told)
 
 
 class TimesForm(Form):

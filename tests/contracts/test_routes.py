@@ -156,6 +156,7 @@ STAFFS_OWN = {
     "calendars.page",
     "calendars.remove",
     "calendars.renew",
+    "closures.choose_holidays",
     "closures.close",
     "closures.closure",
     "closures.closure_form",

@@ -1,5 +1,7 @@
 """Closing a time: nobody in it is forgotten, and nothing happens without a decision."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -10,6 +12,7 @@ from booking.domain.timeline import Span
 from booking.models import Appointment, AuditEntry, Closure
 from booking.models.database import db, transaction
 from booking.services import closures
+from booking.services.appointments import reschedule_appointment
 from booking.services.closures import Decision, NewClosure, Undecided
 from booking.services.schedules import Act
 from tests.builders import HOUSE, NOW, Mailbox, an_appointment, at
@@ -293,6 +296,48 @@ def test_only_a_public_holiday_can_be_worked_on(desk: FlaskClient, day: str) -> 
     answer = post(desk, get(desk, HOLIDAYS), f"{HOLIDAYS}/{day}/open")
 
     assert answer.status_code == 404
+
+
+def test_the_holidays_of_another_region_and_of_another_country_can_be_kept(
+    desk: FlaskClient,
+) -> None:
+    page = get(desk, HOLIDAYS)
+    assert "Thanksgiving" in page.text
+
+    odd = post(desk, page, HOLIDAYS, country="DE", region="NY")
+    chosen = post(desk, page_of(odd), HOLIDAYS, country="DE", region="BY")
+
+    assert "Choose a state or region of Germany." in page_of(odd).text
+    assert "Bayern" in page_of(odd).text
+    assert chosen.status_code == 303
+    page = get(desk, HOLIDAYS)
+    assert "Thanksgiving" not in page.text
+    assert "Epiphany" in page.text
+    assert len(offered("video", span=THANKSGIVING)) == 14
+    [changed] = db.session.scalars(
+        select(AuditEntry.fields).where(AuditEntry.action == "clinic.change")
+    )
+    assert set(changed.split()) == {"country", "region"}
+
+
+def test_a_day_that_becomes_a_holiday_stays_open_for_who_is_booked_on_it(
+    desk: FlaskClient,
+) -> None:
+    """The eighth of December is one in Austria."""
+    eighth = Span(at("Tue 00:00", week=2), at("Wed 00:00", week=2))
+    page = get(desk, HOLIDAYS)
+    post(desk, page, HOLIDAYS, country="AT", region="")
+    assert offered("video", span=eighth) == []
+    post(desk, page, HOLIDAYS, country="US", region="NY")
+    with transaction() as session:
+        made = an_appointment(session, "Tue 10:00", service="video")
+        reschedule_appointment(session, made, eighth.start + timedelta(hours=10), HOUSE, now=NOW)
+    before = offered("video", span=eighth)
+
+    answer = post(desk, page, HOLIDAYS, country="AT", region="")
+
+    assert "People are booked on Tuesday 8 December" in get(desk, answer.location).text
+    assert offered("video", span=eighth) == before != []
 
 
 def test_the_day_leads_to_closing_some_of_it_with_who_and_when_filled_in(desk: FlaskClient) -> None:
