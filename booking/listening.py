@@ -1,5 +1,6 @@
 """The socket on which visitors come in, which outlives whoever answers them."""
 
+import errno
 import os
 import signal
 import socket
@@ -35,6 +36,10 @@ def listen(settings: Settings) -> socket.socket:
         listener.bind((settings.bind, settings.port))
         listener.listen(BACKLOG)
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise CannotListenError(
+                f"BOOKING_BIND names no address of this machine: {settings.bind}."
+            ) from error
         raise CannotListenError(
             f"Port {settings.port} on {settings.bind} cannot be used: {error.strerror}. "
             "Set BOOKING_PORT to another."

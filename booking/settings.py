@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -11,12 +12,14 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from booking.messages.hygiene import is_address
 from booking.messages.mailbox import MailboxAddress
 from booking.messages.transports import transport_from_url
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SHORTEST_SECRET = 32
 ORIGIN = re.compile(r"https://[a-z0-9.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
+WEBSITE = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:\d{1,5})?")
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
 DRIVERS = ("sqlite", "postgresql+psycopg")
 
@@ -67,13 +70,14 @@ class Settings:
         demo = read.flag("DEMO", default=False)
         port = read.number("PORT", 8000, least=1, most=65535)
         bind = read.text("BIND", "127.0.0.1")
-        if demo and bind not in LOOPBACK and not read.flag("DEMO_PUBLIC", default=False):
+        demo_public = read.flag("DEMO_PUBLIC", default=False)
+        if demo and bind not in LOOPBACK and not demo_public:
             _refuse("BIND", "must be a loopback address in the demo (or set BOOKING_DEMO_PUBLIC=1)")
         rate_limits = read.choice("RATE_LIMITS", "on", ("on", "off")) == "on"
         if not (rate_limits or demo):
             _refuse("RATE_LIMITS", "can be 'off' only where BOOKING_DEMO is 1")
         secret_key = _secret("SECRET_KEY", read.text("SECRET_KEY"))
-        return cls(
+        settings = cls(
             database_url=_database(
                 read.text("DATABASE_URL", _demo(demo, "sqlite:///instance/booking.db"))
             ),
@@ -105,6 +109,8 @@ class Settings:
             == "required",
             demo=demo,
         )
+        read.refuse_misspelt()
+        return settings
 
     @property
     def hosts(self) -> list[str]:
@@ -137,8 +143,10 @@ class _Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self._known: set[str] = set()
 
     def text(self, name: str, default: str | None = None) -> str:
+        self._known |= {f"BOOKING_{name}", f"BOOKING_{name}_FILE"}
         value = self._environ.get(f"BOOKING_{name}") or self._from_file(name) or default
         if value is None:
             _refuse(name, "is not set")
@@ -152,6 +160,13 @@ class _Reader:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"BOOKING_{name}_FILE names a file that cannot be read.") from error
+
+    def refuse_misspelt(self) -> None:
+        """A name that nobody reads, and that is nearly one of ours, would change nothing unseen."""
+        for name in sorted(self._environ.keys() - self._known):
+            if name.startswith("BOOKING_"):
+                for meant in get_close_matches(name, self._known, n=1, cutoff=0.9):
+                    raise SettingError(f"{name} is no setting: {meant} is.")
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name, default).lower()
@@ -213,17 +228,20 @@ def _if_set(name: str, key: str) -> str | None:
 
 
 def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path.strip("/")
-        or parts.query
-    ):
+    """Scheme, host and perhaps a port, in the letters in which a browser says them."""
+    url = url.strip().lower().rstrip("/")
+    if not WEBSITE.fullmatch(url) or not _has_port_in_range(url):
         _refuse("BASE_URL", "must be like https://book.example.org, without a path")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
         _refuse("BASE_URL", "must begin with https://, since health data passes through it")
-    return url.rstrip("/")
+    return url
+
+
+def _has_port_in_range(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _smtp(url: str) -> str:
@@ -260,11 +278,6 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 def _address(address: str) -> str:
-    local, at, domain = address.partition("@")
-    if (
-        not (local and at and "." in domain)
-        or not address.isascii()
-        or any(c in address for c in ' <>"\r\n,;')
-    ):
+    if not is_address(address) or "." not in address.rpartition("@")[2]:
         _refuse("MAIL_FROM", "must be one plain mail address, such as appointments@clinic.example")
     return address

@@ -293,8 +293,17 @@ WRONG = [
     ("BOOKING_PORT", "eighty"),
     ("BOOKING_BIND", "0.0.0.0"),
     ("BOOKING_BASE_URL", "http://clinic.example"),
+    ("BOOKING_BASE_URL", "https://[::1"),
+    ("BOOKING_BASE_URL", "https://clinic.example:99999"),
+    ("BOOKING_BASE_URL", "https://user:word@clinic.example"),
+    ("BOOKING_BASE_URL", "https://clinic.example/#booking"),
+    ("BOOKING_BASE_URL", "https://the clinic.example"),
     ("BOOKING_SMTP_URL", "carrier-pigeon://loft"),
     ("BOOKING_MAIL_FROM", "the clinic"),
+    ("BOOKING_MAIL_FROM", "desk@front@clinic.example"),
+    ("BOOKING_MAIL_FROM", "desk@clinic..example"),
+    ("BOOKING_TWO_STEP", "required"),
+    ("BOOKING_REPLY_IMAP_URL_FLIE", "/etc/booking/imap"),
     ("BOOKING_DATABASE_URL", "mysql://localhost/booking"),
     ("BOOKING_DATABASE_URL", "sqlite://"),
     ("BOOKING_DATABASE_URL", "sqlite:///"),
@@ -318,6 +327,29 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
 
     with pytest.raises(SettingError, match=rf"^{name} .*\.$"):
         Settings.from_environ(environ)
+
+
+def test_an_address_in_capitals_is_the_same_address() -> None:
+    environ = environment("sqlite:////nowhere/booking.db")
+
+    settings = Settings.from_environ(environ | {"BOOKING_BASE_URL": "HTTPS://Book.Example.org/"})
+
+    assert settings.base_url == "https://book.example.org"
+    assert settings.secure
+
+
+def test_a_variable_of_somebody_else_is_left_alone() -> None:
+    environ = environment("sqlite:////nowhere/booking.db")
+
+    assert Settings.from_environ(environ | {"BOOKING_TEST_POSTGRES_URL": "x", "BOOKINGS": "y"})
+
+
+def test_an_address_to_listen_on_that_is_none_of_ours_is_named(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "booking.db", {"BOOKING_BIND": "192.0.2.1"}
+
+    said = what_it_says(f"sqlite:///{path}", **elsewhere, BOOKING_DEMO_PUBLIC="1")
+
+    assert said == "BOOKING_BIND names no address of this machine: 192.0.2.1."
 
 
 def test_a_wrong_setting_is_told_without_a_traceback(tmp_path: Path) -> None:
