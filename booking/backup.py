@@ -81,7 +81,10 @@ def restore(app: Flask, path: Path) -> int:
     if inspect(db.engine).get_table_names():
         raise BackupError("The database is not empty: restore into a new one.")
     with _in_words(), _at_hand(path) as copy:
-        _refuse_newer(_revisions_in(state.settings, copy))
+        revisions = _revisions_in(state.settings, copy)
+        if not revisions:
+            raise BackupError("This is no copy of a database of this service.")
+        _refuse_newer(revisions)
         _put_back(state.settings, copy)
     upgrade()
     with transaction() as session:
@@ -107,15 +110,23 @@ def _copy(settings: Settings, target: Path) -> None:
     target.touch(mode=0o600)
     if settings.sqlite_path is None:
         _run(["pg_dump", "--format=custom", "--no-owner", f"--file={target}"], settings)
+        _refuse_nothing(settings, target)
         return
     if not settings.sqlite_path.exists():
-        raise BackupError("There is no database yet.")
+        raise BackupError(schema.NONE)
     source = sqlite3.connect(f"{settings.sqlite_path.absolute().as_uri()}?mode=ro", uri=True)
     with closing(source), closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
         if copy.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise BackupError("The copy is not whole: the database is damaged.")
+    _refuse_nothing(settings, target)
+
+
+def _refuse_nothing(settings: Settings, copy: Path) -> None:
+    """A copy of a database that is not ours would let somebody sleep who has none."""
+    if not _revisions_in(settings, copy):
+        raise BackupError(schema.NONE)
 
 
 def _refuse_newer(revisions: set[str]) -> None:
@@ -220,6 +231,7 @@ def _said(command: list[str], environ: dict[str, str] | None = None) -> str:
     except FileNotFoundError:
         raise BackupError(f"{command[0]} is not installed on this machine.") from None
     if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise BackupError(f"{command[0]} says: {reason[-1][:200]}")
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        reason = next((line for line in said if "error:" in line), said[-1])
+        raise BackupError(f"{command[0]} says: {reason[:200]}")
     return done.stdout.decode(errors="replace")

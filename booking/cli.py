@@ -3,6 +3,8 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,14 +12,15 @@ import click
 from flask import Flask, current_app
 from flask_security.utils import hash_password
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
 from booking import backup, doctor, moving, resealing, serve
 from booking import worker as delivery
 from booking.domain.refusals import WrongState
 from booking.messages.hygiene import is_address
 from booking.messages.incoming import understand
-from booking.models import Role, User
-from booking.models.database import Busy, db, transaction
+from booking.models import Role, User, schema
+from booking.models.database import Away, Busy, db, transaction
 from booking.services import audit, invariants, retention, second_steps
 from booking.services.accounts import (
     SHORTEST_PASSWORD,
@@ -37,6 +40,42 @@ from booking.services.replies import receive
 from booking.web.passwords import new_password
 
 BUSY = "Others have held the database for too long: begin again, what is done stays done."
+AWAY = "The database does not answer: begin again when it does."
+OF_A_STATEMENT = (IntegrityError, ProgrammingError, DataError)
+"""Errors that would be ours, whatever the database: they are not put into one sentence."""
+
+
+@contextmanager
+def _our_database() -> Iterator[None]:
+    """Around a command that needs a database of this very release; what hinders it is a sentence.
+
+    Raises:
+        ClickException: if there is none, of another release, away, held by others or damaged.
+    """
+    path = _app().extensions["booking"].settings.sqlite_path
+    if path is not None and not path.is_file():  # asking would make it
+        raise click.ClickException(schema.NONE)
+    with _in_words():
+        with db.engine.connect() as connection:
+            fault = schema.foreign(connection)
+        if fault:
+            raise click.ClickException(fault)
+        yield
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """A database that is away, held by others or damaged: one sentence."""
+    try:
+        yield
+    except Away:
+        raise click.ClickException(AWAY) from None
+    except Busy:
+        raise click.ClickException(BUSY) from None
+    except DatabaseError as error:
+        if isinstance(error, OF_A_STATEMENT):
+            raise
+        raise click.ClickException(serve.cannot_be_used(error)) from None
 
 
 def install(app: Flask) -> None:
@@ -76,15 +115,15 @@ def web_command() -> None:
 
 
 @click.command("worker")
+@_our_database()
 def worker_command() -> None:
     """Run a delivery worker; any number may run."""
-    if fault := serve.newer_schema():
-        raise click.ClickException(fault)
     delivery.run(_app())
 
 
 @click.command("load-clinic")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_our_database()
 def load_clinic(path: Path) -> None:
     """Write the clinic described in PATH (TOML) into an empty database."""
     try:
@@ -110,13 +149,14 @@ def load_clinic(path: Path) -> None:
     show_default=True,
 )
 @click.option("--practitioner", default="", help="Which practitioner a clinician is, by slug.")
+@_our_database()
 def create_user_command(email: str, password: str, role: str, practitioner: str) -> None:
     """Let a member of staff sign in."""
     try:
         password = new_password(password, about=email)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    if "@" not in email or not email.isascii():
+    if not is_address(email):
         raise click.ClickException("That is not an email address.")
     try:
         with transaction() as session:
@@ -137,6 +177,7 @@ def create_user_command(email: str, password: str, role: str, practitioner: str)
 
 @click.command("reset-second-step")
 @click.argument("email")
+@_our_database()
 def reset_second_step(email: str) -> None:
     """Take the second steps of EMAIL away, who has lost the device; ends their sessions."""
     state = _app().extensions["booking"]
@@ -156,6 +197,7 @@ def replies() -> None:
 
 @replies.command("read")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@_our_database()
 def read_replies(paths: tuple[Path, ...]) -> None:
     """Take in mails from PATHS: .eml files, folders of them, Maildirs."""
     state = _app().extensions["booking"]
@@ -188,6 +230,7 @@ def audit_commands() -> None:
 
 
 @audit_commands.command("verify")
+@_our_database()
 def audit_verify() -> None:
     """Go through the whole trail; names each entry that was changed, removed or moved."""
     keys = _app().extensions["booking"].house.keys
@@ -206,13 +249,14 @@ def keys_commands() -> None:
 
 
 @keys_commands.command("rotate")
+@_our_database()
 def keys_rotate() -> None:
     """Seal under the newest secret what is sealed under those of BOOKING_FORMER_SECRET_KEYS."""
     state = _app().extensions["booking"]
     try:
         done = resealing.reseal(state.house.keys, now=state.clock())
-    except (resealing.WrongSecret, Busy) as error:
-        raise click.ClickException(str(error) or BUSY) from None
+    except resealing.WrongSecret as error:
+        raise click.ClickException(str(error)) from None
     for name, count in done.resealed.items():
         click.echo(f"{count:>9}  {name}")
     for sentence in done.left:
@@ -228,6 +272,7 @@ def person_commands() -> None:
 
 @person_commands.command("show")
 @click.argument("address")
+@_our_database()
 def person_show(address: str) -> None:
     """Print what who has ADDRESS can download of each appointment, as JSON."""
     state = _app().extensions["booking"]
@@ -243,6 +288,7 @@ def person_show(address: str) -> None:
 @person_commands.command("erase")
 @click.argument("address")
 @click.confirmation_option(prompt="This cannot be taken back. Erase it?")
+@_our_database()
 def person_erase(address: str) -> None:
     """Erase what is stored about who has ADDRESS, but for what is yet to come."""
     state = _app().extensions["booking"]
@@ -271,6 +317,7 @@ def backup_command(path: Path) -> None:
 @click.command("restore")
 @click.argument("path", type=click.Path(allow_dash=True, exists=True, path_type=Path))
 @click.pass_context
+@_in_words()
 def restore_command(context: click.Context, path: Path) -> None:
     """Put the copy at PATH into an empty database, and check it; - is the input."""
     try:
@@ -284,6 +331,7 @@ def restore_command(context: click.Context, path: Path) -> None:
 @click.command("move-database")
 @click.argument("source", envvar="MOVE_FROM")
 @click.pass_context
+@_in_words()
 def move_command(context: click.Context, source: str) -> None:
     """Fill an empty database with all of the one at SOURCE, compare each row, and check it.
 
@@ -301,6 +349,7 @@ def move_command(context: click.Context, source: str) -> None:
 
 
 @click.command("check")
+@_our_database()
 def check_command() -> None:
     """Look whether all that must be true of the database is; says what is not."""
     state, wrong = _app().extensions["booking"], False
@@ -324,6 +373,7 @@ def doctor_command(address: str) -> None:
 
 
 @click.command("seed-demo")
+@_our_database()
 def seed_demo() -> None:
     """Fill an empty database with the demo clinic."""
     click.echo("Filled." if serve.seed_demo(_app()) else "The database holds a clinic already.")

@@ -58,7 +58,8 @@ def move_from(source_url: str) -> dict[str, int]:
             with db.engine.begin() as new:
                 return _move(old, new)
     except SQLAlchemyError as error:
-        raise MoveError(f"It did not work: {' '.join(str(error).split())[:200]}") from error
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise MoveError(f"It did not work: {said[:200].rstrip('.?')}.") from error
     finally:
         source.dispose()
 

@@ -154,7 +154,7 @@ def _prepare(app: Flask) -> str | None:
     settings: Settings = app.extensions["booking"].settings
     try:
         if settings.sqlite_path is not None:
-            _private_folder(settings.sqlite_path.absolute().parent)
+            private_folder(settings.sqlite_path.absolute().parent)
         with app.app_context():
             if fault := newer_schema():
                 return fault
@@ -163,18 +163,20 @@ def _prepare(app: Flask) -> str | None:
                 seed_demo(app)
             db.engine.dispose()  # no connection may be shared with the children
     except (SQLAlchemyError, OSError) as error:
-        cause = getattr(error, "orig", None) or error
-        return f"BOOKING_DATABASE_URL names a database that cannot be used: {_one_line(cause)}."
+        return cannot_be_used(error)
     return None
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Make the folder of the database, if it is not there, for us alone."""
     os.umask(0o077)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
+def cannot_be_used(error: Exception) -> str:
+    """The sentence about a database that does not let us in."""
+    cause = " ".join(str(getattr(error, "orig", None) or error).split())[:200].rstrip(".?")
+    return f"BOOKING_DATABASE_URL names a database that cannot be used: {cause}."
 
 
 def _first_link(app: Flask) -> str | None:

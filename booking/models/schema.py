@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+NONE = "BOOKING_DATABASE_URL names no database of this service: flask db upgrade makes one."
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -34,6 +35,19 @@ def newer(connection: Connection) -> str | None:
     return (
         f"The database has the schema {found}, which this release does not know "
         f"(its newest is {newest()}): run the newer release that made it."
+    )
+
+
+def foreign(connection: Connection) -> str | None:
+    """What is wrong, in a sentence, if the schema is not the very one of this release."""
+    found = revisions_of(connection)
+    if not found:
+        return NONE
+    if found == {newest()}:
+        return None
+    return newer(connection) or (
+        f"The database has the schema {', '.join(sorted(found))}, which is older than this "
+        "release: run flask db upgrade."
     )
 
 

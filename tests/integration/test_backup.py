@@ -197,6 +197,27 @@ def test_what_cannot_be_done_is_said_and_does_nothing(
     assert done.output.count("\n") == 1
 
 
+def test_a_database_that_is_not_ours_is_neither_copied_nor_restored(
+    an_empty_database: str, tmp_path: Path, clock: Clock, mailbox: Mailbox
+) -> None:
+    other = restored(an_empty_database, clock, mailbox)
+    sqlite = other.extensions["booking"].settings.sqlite_path
+    with other.app_context(), db.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE somebody_elses (id integer)"))
+
+    nothing = run(other, "backup", tmp_path / "copy")
+    if sqlite is not None:
+        shutil.copy(sqlite, tmp_path / "foreign")
+        sqlite.unlink()
+        foreign = run(other, "restore", tmp_path / "foreign")
+
+        assert "no copy of a database of this service" in foreign.output
+
+    assert nothing.exit_code == 1
+    assert "no database of this service" in nothing.output
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_name_that_means_something_in_an_address_is_only_a_name(
     sqlite_app: Flask, tmp_path: Path
 ) -> None:

@@ -431,6 +431,7 @@ def test_the_command_lets_in_whom_it_is_told(sqlite_app: Flask) -> None:
         run(args=[*words, CHOSEN, "--role", "clinician"]),
         run(args=[*words, CHOSEN, "--role", "owner"]),
         run(args=[*words, CHOSEN, "--role", "auditor", "--practitioner", "ada"]),
+        run(args=["create-user", "kim cole@clinic.example", "--password", CHOSEN]),
     ]
     done = run(args=[*words, CHOSEN, "--role", "clinician", "--practitioner", "ada"])
 

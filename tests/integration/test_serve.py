@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -11,13 +12,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import create_engine, text
 
+from booking.app import create_app
+from booking.models.database import db
 from booking.settings import SettingError, Settings
 from booking.web import gate
+from tests.conftest import settings_for
 from tests.integration.servers import (
     COMMAND,
     PATIENCE,
@@ -356,6 +362,79 @@ def test_a_wrong_setting_is_told_without_a_traceback(tmp_path: Path) -> None:
     said = what_it_says(f"sqlite:///{tmp_path}/booking.db", BOOKING_PORT="eighty")
 
     assert said == "BOOKING_PORT must be a whole number from 1 to 65535."
+
+
+NEED_A_DATABASE = [
+    *("check", "audit verify", "keys rotate", "person show a@b.example", "seed-demo", "worker"),
+    *("person erase --yes a@b.example", "reset-second-step a@b.example"),
+    *("create-user a@b.example --password quite-a-few-odd-words", "replies read tests/mails"),
+    "load-clinic booking/demo/clinic.toml",
+]
+
+
+def refusal(app: Flask, command: str) -> str:
+    """What a command says that ends with a status other than 0."""
+    with app.app_context():
+        done = app.test_cli_runner().invoke(args=command.split())
+        db.session.remove()
+        db.engine.dispose()
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, SystemExit), done.exception
+    return done.output.strip()
+
+
+@pytest.mark.parametrize("command", NEED_A_DATABASE)
+def test_a_command_works_on_the_schema_of_its_own_release_alone(
+    command: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "booking.db"
+    app = create_app(settings_for(f"sqlite:///{path}"))
+
+    before = refusal(app, command)
+    made = path.exists()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE alembic_version (version_num)")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        database.commit()
+        newer = refusal(app, command)
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+        database.commit()
+        older = refusal(app, command)
+
+    assert "names no database of this service" in before
+    assert not made
+    assert "9999, which this release does not know" in newer
+    assert "0001, which is older than this release: run flask db upgrade." in older
+
+
+@pytest.mark.parametrize("command", ["check", "db upgrade", "restore -", "move-database sqlite://"])
+def test_a_database_that_is_away_is_told_in_one_sentence(command: str) -> None:
+    said = what_it_says("postgresql+psycopg://u:word@127.0.0.1:1/none", command=command)
+
+    assert "BOOKING_DATABASE_URL names a database that cannot be used: connection failed" in said
+    assert "word" not in said
+
+
+def test_a_database_that_is_damaged_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "booking.db").write_bytes(b"something else, " * 500)
+
+    said = what_it_says(f"sqlite:///{tmp_path}/booking.db", command="check")
+
+    assert "cannot be used: file is not a database" in said
+
+
+def test_the_first_upgrade_makes_the_folder_of_the_database_for_us_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "var" / "booking"
+
+    subprocess.run(
+        (*COMMAND[:-1], "db", "upgrade"),
+        cwd=ROOT,
+        env=environment(f"sqlite:///{folder}/booking.db"),
+        capture_output=True,
+        check=True,
+    )
+
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def what_it_says(database_url: str, *, command: str = "serve", **settings: object) -> str:
