@@ -1,6 +1,7 @@
 """Commands, each a thin layer over one use case."""
 
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -76,6 +77,23 @@ def _in_words() -> Iterator[None]:
         if isinstance(error, OF_A_STATEMENT):
             raise
         raise click.ClickException(serve.cannot_be_used(error)) from None
+
+
+@contextmanager
+def _tidied_up() -> Iterator[None]:
+    """Let a command that is told to stop take away what it has laid beside: whole copies of all.
+
+    Left to itself Python ends at once on these signals, and leaves them.
+    """
+    before = {
+        number: signal.signal(number, lambda number, _: sys.exit(128 + number))
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def install(app: Flask) -> None:
@@ -305,6 +323,7 @@ def person_erase(address: str) -> None:
 
 @click.command("backup")
 @click.argument("path", type=click.Path(allow_dash=True, path_type=Path))
+@_tidied_up()
 def backup_command(path: Path) -> None:
     """Copy the database to PATH while it is in use, with its SHA-256 beside; - is the output."""
     try:
@@ -318,6 +337,7 @@ def backup_command(path: Path) -> None:
 @click.argument("path", type=click.Path(allow_dash=True, exists=True, path_type=Path))
 @click.pass_context
 @_in_words()
+@_tidied_up()
 def restore_command(context: click.Context, path: Path) -> None:
     """Put the copy at PATH into an empty database, and check it; - is the input."""
     try:

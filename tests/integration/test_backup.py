@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -29,6 +31,14 @@ from booking.services.appointments import cancel_appointment
 from tests import postgres
 from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at
 from tests.conftest import settings_for
+from tests.integration.servers import (
+    COMMAND,
+    PATIENCE,
+    ROOT,
+    environment,
+    eventually,
+    linux_only,
+)
 from tests.visits import deliver, rows
 
 
@@ -311,3 +321,32 @@ def test_the_tools_are_told_every_machine_and_the_password_apart(tmp_path: Path)
     known = conninfo_to_dict(told.removeprefix("--dbname="))
     assert known == {"user": "sam", "dbname": "booking", "host": "one,two", "port": "5432,5433"}
     assert password == "p@ss"
+
+
+@linux_only
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_restore_that_is_told_to_stop_leaves_no_copy_behind(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    address = f"sqlite:///{tmp_path}/restored.db"
+    with (
+        subprocess.Popen(  # it waits for the rest of its input
+            (*COMMAND[:-1], "restore", "-"),
+            cwd=ROOT,
+            env=environment(address, TMPDIR=scratch),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as restoring
+    ):
+        assert eventually(lambda: any(scratch.iterdir()))
+
+        restoring.send_signal(number)
+        restoring.wait(PATIENCE)
+        said = restoring.stderr.read() if restoring.stderr else b""
+
+    assert restoring.returncode == 128 + number
+    assert said == b""
+    assert list(scratch.iterdir()) == []
