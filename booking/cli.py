@@ -174,8 +174,7 @@ def create_user_command(email: str, password: str, role: str, practitioner: str)
         password = new_password(password, about=email)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    if not is_address(email):
-        raise click.ClickException("That is not an email address.")
+    email = _an_address(email)
     try:
         with transaction() as session:
             create_user(
@@ -283,13 +282,20 @@ def keys_rotate() -> None:
         raise click.ClickException(resealing.still_closed(done.closed))
 
 
+def _an_address(given: str) -> str:
+    """One address and nothing else: an empty one is that of everybody who has none."""
+    if not is_address(given.strip()):
+        raise click.ClickException("That is not an email address.")
+    return given.strip()
+
+
 @click.group("person")
 def person_commands() -> None:
     """Everything about one person, by email address."""
 
 
 @person_commands.command("show")
-@click.argument("address")
+@click.argument("address", type=_an_address)
 @_our_database()
 def person_show(address: str) -> None:
     """Print what who has ADDRESS can download of each appointment, as JSON."""
@@ -304,7 +310,7 @@ def person_show(address: str) -> None:
 
 
 @person_commands.command("erase")
-@click.argument("address")
+@click.argument("address", type=_an_address)
 @click.confirmation_option(prompt="This cannot be taken back. Erase it?")
 @_our_database()
 def person_erase(address: str) -> None:
@@ -383,11 +389,9 @@ def check_command() -> None:
 
 
 @click.command("doctor")
-@click.argument("address")
+@click.argument("address", type=_an_address)
 def doctor_command(address: str) -> None:
     """Send a test message to ADDRESS, saying of each step how it went; then look at the worker."""
-    if not is_address(address):
-        raise click.ClickException("That is not an email address.")
     if not doctor.examine(_app().extensions["booking"], db.session(), address, click.echo):
         raise click.ClickException("Something is not as it must be.")
 

@@ -288,6 +288,26 @@ def test_one_person_is_shown_and_erased_as_a_whole(sqlite_app: Flask, clock: Clo
     assert json.loads(run(args=["person", "show", "sam@mail.example"]).output) == []
 
 
+@pytest.mark.parametrize("address", ["", " ", "Sam <sam@mail.example>", "sam"])
+def test_who_has_no_address_is_not_one_person(
+    sqlite_app: Flask, clock: Clock, address: str
+) -> None:
+    """An empty variable in a script must not erase all who were booked by telephone."""
+    a_reference("Tue 10:00", email="")
+    clock.now += timedelta(days=10)
+    deliver(sqlite_app)
+    run = sqlite_app.test_cli_runner().invoke
+
+    shown = run(args=["person", "show", address])
+    erased = run(args=["person", "erase", address, "--yes"])
+
+    for done in (shown, erased):
+        assert done.exit_code == 1
+        assert done.output == "Error: That is not an email address.\n"
+    db.session.rollback()
+    assert db.session.scalars(select(Appointment.patient_name)).one() == "Sam Rivers"
+
+
 def test_looking_for_what_is_due_reads_no_history(app: Flask, clock: Clock) -> None:
     assert app
     grow_old()
