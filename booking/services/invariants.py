@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import exists, func, or_, select, text
@@ -17,6 +17,13 @@ from booking.services.telling import CHANGES
 SHOWN = 5
 """How many examples of one fault are named."""
 SLACK = timedelta(minutes=5)
+FIRST_RELEASE = datetime(2026, 1, 1, tzinfo=UTC)
+TIME_OF_THE_CLINIC = ("opening_hours", "opening_break", "closure", "holiday_override")
+GUARDS_OF_SQLITE = "SELECT lower(name) FROM sqlite_master WHERE type = 'trigger'"
+GUARDS_OF_POSTGRESQL = """
+SELECT lower(tgname) FROM pg_trigger WHERE tgenabled <> 'D'
+UNION SELECT conname FROM pg_constraint WHERE contype = 'x'
+"""
 CLOCK = "the clock and its zones are sane"
 
 
@@ -32,6 +39,7 @@ def check(session: Session, keys: Keys, *, now: datetime) -> Iterator[Finding]:
     """Look at everything; a finding without faults is in order."""
     looks: dict[str, Callable[[], Iterator[str]]] = {
         "the file is whole": lambda: _file(session),
+        "the database guards its laws": lambda: _guards(session),
         "nothing overlaps": lambda: _overlaps(session, now),
         "every live appointment has its time": lambda: _without_time(session),
         "what is cancelled takes no time": lambda: _time_without(session),
@@ -52,6 +60,26 @@ def _file(session: Session) -> Iterator[str]:
             yield str(row)
     for row in session.execute(text("PRAGMA foreign_key_check")).all():
         yield f"a row of {row[0]} leads to nothing in {row[2]}"
+
+
+def _guards(session: Session) -> Iterator[str]:
+    """What refuses an overlap (law 1) and what says that somebody's time has changed.
+
+    A copy that other means put back, or a table that was made anew by hand, may be without it, and
+    nobody would notice before it is needed.
+    """
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    found = set(session.scalars(text(GUARDS_OF_SQLITE if sqlite else GUARDS_OF_POSTGRESQL)))
+    own = ("insert_new", "update_old", "update_new", "delete_old")
+    clinics = ("_on_insert_any", "_on_update_any", "_on_delete_any") if sqlite else ("",)
+    law = ("_on_insert", "_on_update") if sqlite else ("",)
+    wanted = {
+        *(f"occupancy_overlap{each}" for each in law),
+        *(f"{table}_version_on_{each}" for table in ("occupancy", "busy_time") for each in own),
+        *(f"{table}_version{each}" for table in TIME_OF_THE_CLINIC for each in clinics),
+    }
+    for name in sorted(wanted - found)[:SHOWN]:
+        yield f"{name} is missing: restore the newest copy into a new database"
 
 
 def _overlaps(session: Session, now: datetime) -> Iterator[str]:
@@ -130,6 +158,8 @@ def _closed(session: Session, keys: Keys) -> Iterator[str]:
 
 def clock_faults(session: Session, now: datetime) -> Iterator[str]:
     """What is wrong with the clock of this machine, and with what it knows of time zones."""
+    if now < FIRST_RELEASE:
+        yield f"it shows {now:%Y-%m-%d %H:%M} UTC, which was before this service was written"
     newest = session.scalar(select(func.max(AppointmentEvent.id)))
     last = session.get(AppointmentEvent, newest) if newest else None
     if last is not None and last.at > now + SLACK:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -307,7 +307,31 @@ def test_an_overlap_is_found_where_nobody_refused_it(sqlite_app: Flask) -> None:
         )
         assert first.status == Status.BOOKED
 
-    assert "nothing overlaps" in faults()
+    assert {"the database guards its laws", "nothing overlaps"} <= set(faults())
+
+
+@pytest.mark.parametrize("of", ["occupancy", "closure"])
+def test_a_guard_that_is_gone_is_found(app: Flask, of: str) -> None:
+    sqlite = app.extensions["booking"].settings.sqlite_path
+    with transaction() as session:
+        if sqlite is None and of == "occupancy":
+            session.execute(text("ALTER TABLE occupancy DROP CONSTRAINT occupancy_overlap"))
+        elif sqlite is None:
+            session.execute(text(f"ALTER TABLE {of} DISABLE TRIGGER USER"))
+        else:
+            law = "overlap" if of == "occupancy" else "version"
+            suffix = "" if of == "occupancy" else "_ANY"
+            session.execute(text(f"DROP TRIGGER {of}_{law}_on_UPDATE{suffix}"))
+
+    assert faults() == ["the database guards its laws"]
+
+
+def test_a_clock_that_begins_anew_is_found_before_anybody_has_booked(sqlite_app: Flask) -> None:
+    assert sqlite_app
+
+    found = list(invariants.clock_faults(db.session(), datetime(1970, 1, 1, tzinfo=UTC)))
+
+    assert found == ["it shows 1970-01-01 00:00 UTC, which was before this service was written"]
 
 
 def test_the_tools_are_told_every_machine_and_the_password_apart(tmp_path: Path) -> None:
