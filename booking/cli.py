@@ -317,7 +317,9 @@ def person_erase(address: str) -> None:
     """Erase what is stored about who has ADDRESS, but for what is yet to come."""
     state = _app().extensions["booking"]
     erased, left = 0, 0
+    letters = retention.letters_of(db.session(), address, state.house)
     with transaction() as session:
+        retention.erase_letters(session, letters)
         for each in retention.appointments_of(session, address):
             try:
                 retention.erase(session, each, state.house, actor="system", now=state.clock())
@@ -325,6 +327,7 @@ def person_erase(address: str) -> None:
             except WrongState:
                 left += 1
     click.echo(f"{erased} erased; {left} left: yet to come, or a message is still owed.")
+    click.echo(f"{len(letters)} mails from there that were about no appointment erased.")
 
 
 @click.command("backup")

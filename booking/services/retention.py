@@ -33,6 +33,7 @@ from booking.models import (
     WaitlistEntry,
 )
 from booking.services.appointments import PATIENT, House, record
+from booking.services.inbox import opened
 from booking.services.links import NONCE_BYTES, token_digest, token_of
 from booking.services.schedules import Act, put
 
@@ -158,6 +159,27 @@ def appointments_of(session: Session, address: str) -> Sequence[Appointment]:
     query = select(Appointment).where(Appointment.email_key == address.strip().lower())
     query = query.order_by(Appointment.start_at).with_for_update(of=Appointment)
     return session.scalars(query).all()
+
+
+def letters_of(session: Session, address: str, house: House) -> list[int]:
+    """The mails that came from this address and are about no appointment.
+
+    Who wrote stands only in what is sealed: each is opened, so ask before a transaction that
+    writes.
+    """
+    query = select(ReceivedMail).where(ReceivedMail.appointment_id.is_(None))
+    return [
+        each.id
+        for each in session.scalars(query.execution_options(yield_per=BATCH))
+        if opened(each, house).sender.lower() == address.lower()
+    ]
+
+
+def erase_letters(session: Session, numbers: Sequence[int]) -> None:
+    """Take these mails away, unless they have become those of an appointment meanwhile."""
+    query = delete(ReceivedMail).where(ReceivedMail.appointment_id.is_(None))
+    for number in numbers:
+        session.execute(query.where(ReceivedMail.id == number))
 
 
 def rules_of(clinic: Clinic) -> Rules:

@@ -11,11 +11,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
 from booking.domain.lifecycle import Status, Verb
-from booking.models import Appointment, Clinic, Role
+from booking.messages.incoming import understand
+from booking.models import Appointment, Clinic, ReceivedMail, Role
 from booking.models.database import db, transaction
 from booking.services import retention
 from booking.services.appointments import cancel_appointment, note_attendance
 from booking.services.desk import write_note
+from booking.services.inbox import opened
+from booking.services.replies import receive
 from booking.worker.retention import Eraser
 from tests.answers import a_mail, take_in
 from tests.builders import HOUSE, NOW, Clock, an_appointment
@@ -286,6 +289,23 @@ def test_one_person_is_shown_and_erased_as_a_whole(sqlite_app: Flask, clock: Clo
     assert early.output.startswith("0 erased; 2 left")
     assert late.output.startswith("2 erased; 0")
     assert json.loads(run(args=["person", "show", "sam@mail.example"]).output) == []
+
+
+def test_what_one_person_wrote_about_no_appointment_is_erased_with_the_rest(
+    app: Flask,
+) -> None:
+    for sender in ("Sam Rivers <Sam@mail.example>", "sam@mail.example.net"):
+        raw = f"From: {sender}\r\nSubject: A question\r\n\r\nIs there parking?\r\n".encode()
+        with transaction() as session:
+            receive(session, understand(raw), raw, HOUSE, now=NOW)
+    run = app.test_cli_runner().invoke
+
+    done = run(args=["person", "erase", "SAM@mail.example", "--yes"])
+
+    assert "1 mails from there that were about no appointment erased." in done.output
+    db.session.rollback()
+    [left] = db.session.scalars(select(ReceivedMail))
+    assert opened(left, HOUSE).sender == "sam@mail.example.net"
 
 
 @pytest.mark.parametrize("address", ["", " ", "Sam <sam@mail.example>", "sam"])
