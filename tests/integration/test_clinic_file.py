@@ -20,6 +20,8 @@ from booking.services.clinic_file import (
 )
 from tests.builders import CLINIC, a_clinic, the_service
 from tests.conftest import settings_for
+from tests.contracts.test_routes import addresses
+from tests.visits import a_member_of_staff, sign_in
 
 FAULTS = {
     "no TOML": ('name = "Quiet Harbor Clinic"', "name = Quiet", "line 3"),
@@ -203,3 +205,23 @@ def empty_app(sqlite_url: str) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_no_page_fails_before_there_is_a_clinic(empty_app: Flask, signed_in: bool) -> None:
+    """Not set up is 503 with a sentence; 500 is a bug, in somebody's first hour with us."""
+    empty_app.config["PROPAGATE_EXCEPTIONS"] = False
+    client = empty_app.test_client()
+    if signed_in:
+        a_member_of_staff()
+        assert sign_in(client).status_code == 302
+    found = {}
+
+    for rule, path in addresses(empty_app, "/appointments/x", "ABCDEFGH"):
+        if "GET" in (rule.methods or ()):
+            with client.get(path) as answer:
+                found[path] = answer.status_code
+
+    assert [path for path, status in found.items() if status == 500] == []
+    assert found["/api/"] == 200
+    assert found["/staff/"] == (503 if signed_in else 302)
