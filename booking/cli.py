@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -27,7 +26,6 @@ from booking.services.accounts import (
     SHORTEST_PASSWORD,
     AccountExists,
     NobodyToBe,
-    create_user,
 )
 from booking.services.clinic_file import (
     ClinicExists,
@@ -36,7 +34,7 @@ from booking.services.clinic_file import (
     store_clinic,
 )
 from booking.services.own_data import own_data
-from booking.services.people import Deed
+from booking.services.people import Deed, Standing, let_in
 from booking.services.replies import receive
 from booking.web.passwords import new_password
 
@@ -174,17 +172,12 @@ def create_user_command(email: str, password: str, role: str, practitioner: str)
         password = new_password(password, about=email)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    email = _an_address(email)
+    email, state = _an_address(email), _app().extensions["booking"]
     try:
         with transaction() as session:
-            create_user(
-                session,
-                email,
-                hash_password(password),
-                now=datetime.now(UTC),
-                role=Role(role),
-                practitioner=practitioner,
-            )
+            deed = Deed("system", state.clock(), state.house)
+            standing = Standing(Role(role), practitioner)
+            let_in(session, email, hash_password(password), standing, deed)
     except AccountExists:
         raise click.ClickException("That address has an account already.") from None
     except NobodyToBe:

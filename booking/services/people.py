@@ -112,6 +112,27 @@ def invite(session: Session, email: str, standing: Standing, nobodys: str, deed:
     return made
 
 
+def let_in(
+    session: Session, email: str, password_hash: str, standing: Standing, deed: Deed
+) -> User:
+    """Somebody whose password was set at the command line, who may sign in at once.
+
+    Raises:
+        AccountExists: if the address has an account.
+        NobodyToBe: if role and practitioner do not fit together.
+    """
+    made = create_user(
+        session,
+        email,
+        password_hash,
+        now=deed.now,
+        role=standing.role,
+        practitioner=standing.practitioner,
+    )
+    _note(session, "person.join", made, deed, ("email", "password", "role"))
+    return made
+
+
 def invite_again(session: Session, number: int, deed: Deed) -> User:
     """Send a new link to who has not come yet, or has lost the password; the one before ends.
 

@@ -52,6 +52,8 @@ def configure(app: Flask, settings: Settings) -> None:
         SECURITY_UNAUTHORIZED_VIEW=None,
         SECURITY_LOGIN_USER_TEMPLATE="staff/login.html",
         SECURITY_FLASH_MESSAGES=False,
+        SECURITY_CLI_USERS_NAME=False,  # they would change accounts past the audit trail
+        SECURITY_CLI_ROLES_NAME=False,
         SECURITY_USER_IDENTITY_ATTRIBUTES=[{"email": {"mapper": _plain, "case_insensitive": True}}],
         SECURITY_DEFAULT_REMEMBER_ME=False,
         SESSION_COOKIE_NAME="__Host-session" if settings.secure else "session",

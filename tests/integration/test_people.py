@@ -438,6 +438,12 @@ def test_the_command_lets_in_whom_it_is_told(sqlite_app: Flask) -> None:
     assert all(each.exit_code != 0 for each in refused)
     assert done.exit_code == 0, done.output
     assert db.session.scalars(select(User.role)).all() == ["clinician"]
+    [entry] = db.session.scalars(select(AuditEntry))
+    assert (entry.actor, entry.action) == ("system", "person.join")
+
+
+def test_no_command_changes_an_account_past_the_trail(sqlite_app: Flask) -> None:
+    assert {"users", "roles"} & set(sqlite_app.cli.commands) == set()
 
 
 def test_serving_prints_the_first_link_outside_of_the_demo_only(
