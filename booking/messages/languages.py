@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
+from babel.core import get_global
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -73,9 +74,16 @@ def month_names(language: str) -> tuple[str, ...]:
     return _in_order(Locale.parse(language).months["format"]["wide"].items())
 
 
+def zone_today(zone: str) -> str:
+    """What a zone is called today: browsers still say `Asia/Calcutta` and `Europe/Kiev`."""
+    found: str = get_global("zone_aliases").get(zone, zone)
+    return found
+
+
 @lru_cache
 def city(zone: str, language: str) -> str:
     """The place of an IANA zone, as people call it there: "New York", "Nueva York"."""
+    zone = zone_today(zone)
     ours = zone.rpartition("/")[2].replace("_", " ")
     if language == ENGLISH:
         return ours

@@ -3,7 +3,7 @@
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from booking.messages.languages import city
+from booking.messages.languages import city, zone_today
 from booking.web.languages import page_language
 
 COMMON = (
@@ -36,10 +36,11 @@ COMMON = (
 def zone_choices(chosen: str, clinics: str) -> dict[str, list[tuple[str, str]]]:
     """Groups of (key, place), the zone in use always among them."""
     first = dict.fromkeys((clinics, chosen))
+    known = {zone_today(key) for key in first}
     groups = {_("Here"): [(key, place(key)) for key in first]}
     for name, keys in COMMON:
         groups[str(name)] = sorted(
-            ((key, place(key)) for key in keys if key not in first), key=_place
+            ((key, place(key)) for key in keys if key not in known), key=_place
         )
     return groups
 

@@ -114,6 +114,8 @@ def test_spanish_times_read_as_people_write_them() -> None:
 
 def test_english_places_are_called_as_before() -> None:
     assert city("America/St_Johns", "en") == "St Johns"
+    assert city("Asia/Calcutta", "en") == "Kolkata", "as browsers still call the zone"
+    assert city("Europe/Kiev", "en") == city("Europe/Kyiv", "en") == "Kyiv"
     assert city("Europe/London", "es") == "Londres"
     assert city("America/Bogota", "es") == "Bogotá"
     assert city("America/Chicago", "es") == "Chicago"
