@@ -185,8 +185,20 @@ def _answer(status: int, code: str, *, look: bool = True) -> Response:
         return problem(status, code)
     known = look and _clinic_known()
     languages.on_an_error(look=known)
-    body = render_template("error.html", status=status, code=code, clinic_known=known)
+    kept = {"clinic_known": known, "again": _typed(status)}
+    body = render_template("error.html", status=status, code=code, **kept)
     return Response(body, status=status, content_type="text/html; charset=utf-8")
+
+
+def _typed(status: int) -> list[tuple[str, str]]:
+    """What a patient has sent, where it is worth sending again: going back would lose it.
+
+    A page that no cache may keep comes back empty.
+    """
+    if request.method != "POST" or request.blueprint not in languages.PATIENTS:
+        return []
+    later = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+    return list(request.form.items(multi=True)) if status in later else []
 
 
 def _clinic_known() -> bool:

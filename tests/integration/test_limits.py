@@ -66,13 +66,16 @@ def test_who_is_stopped_is_told_in_the_right_form(limited: Flask) -> None:
         book(client, number)
 
     api = book(client, 31)
-    form = send(client, get(client, "/services/visit/book?start=2026-12-01T14:00:00Z"), "/book")
+    page = get(client, "/services/visit/book?start=2026-12-01T14:00:00Z")
+    form = send(client, page, "/book", name="Sam Rivers")
 
     assert (api.status_code, api.content_type) == (429, "application/problem+json")
     assert 0 < int(api.headers["Retry-After"]) <= 3600
     assert api.get_json()["code"] == "too_many_requests"
     assert form.status_code == 429
     assert page_of(form).heading == "Too many tries"
+    again = page_of(form).form().values()
+    assert again["name"] == "Sam Rivers", "what was typed can be sent again"
 
 
 def test_a_flood_from_a_whole_network_is_stopped(limited: Flask) -> None:
