@@ -178,6 +178,20 @@ def may_have_reached(session: Session, appointment: Appointment) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
+def newest_to_patient(session: Session, appointment: Appointment) -> OwedMessage | None:
+    """The last message, sent or to be sent, that says how the appointment stands."""
+    query = select(OwedMessage).where(
+        *_to_the_patient(appointment),
+        OwedMessage.kind.in_((Kind.CONFIRMED, Kind.RESCHEDULED, Kind.CANCELLED)),
+        or_(
+            OwedMessage.settled_at.is_(None),
+            OwedMessage.sent_at.is_not(None),
+            OwedMessage.failed_at.is_not(None),
+        ),
+    )
+    return session.scalar(query.order_by(OwedMessage.id.desc()).limit(1))
+
+
 def settle_former(
     session: Session, appointment: Appointment, former: FormerInvitation, *, now: datetime
 ) -> None:

@@ -8,13 +8,14 @@ transaction, so the old time comes free for the next in its turn.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from booking.domain.lifecycle import Status
 from booking.domain.openings import local_day
-from booking.domain.refusals import SlotTaken, WrongState
+from booking.domain.refusals import SlotTaken, TooLate, WrongState
 from booking.domain.slots import Slot
 from booking.domain.timeline import Span
 from booking.domain.waiting import Wish
@@ -22,12 +23,19 @@ from booking.models import (
     Appointment,
     Clinic,
     Hold,
+    Mode,
     Outcome,
     WaitlistEntry,
     WaitlistOffer,
 )
 from booking.services.allocation import choose
-from booking.services.appointments import House, lock, record, reschedule_appointment
+from booking.services.appointments import (
+    House,
+    lock,
+    patient_may_change,
+    record,
+    reschedule_appointment,
+)
 from booking.services.availability import free_slots
 from booking.services.holds import hold_for_offer, let_go
 from booking.services.links import Keys
@@ -57,10 +65,13 @@ def join(
 
     Raises:
         WrongState: if there is nothing to wait for any more.
+        TooLate: if the appointment may not be moved any more.
     """
     lock(session, appointment)
     if appointment.status != Status.BOOKED or appointment.start_at <= now:
         raise WrongState("Only who is booked waits for an earlier time.")
+    if not patient_may_change(appointment, now=now):
+        raise TooLate
     entry = entry_of(session, appointment)
     if entry is None:
         entry = WaitlistEntry(appointment_id=appointment.id, joined_at=now)
@@ -150,6 +161,12 @@ def open_offer(
     )
 
 
+def is_waiting(session: Session, appointment: Appointment, *, now: datetime) -> bool:
+    """Whether an appointment's patient can still be offered an earlier time."""
+    entry = entry_of(session, appointment)
+    return entry is not None and _still_waits(entry, now)
+
+
 def waiting_now(session: Session, *, now: datetime) -> Sequence[WaitlistEntry]:
     """Everybody who waits for something that can still come, in the order of their turn."""
     query = _those_who_wait(now).options(
@@ -213,6 +230,13 @@ def offer_next(session: Session, entry: WaitlistEntry, house: House, *, now: dat
     return False
 
 
+def clock_of(appointment: Appointment, clinic: Clinic) -> ZoneInfo:
+    """By whose clock a patient says when they would come: the clinic's, where they go there."""
+    if appointment.service.mode == Mode.IN_PERSON:
+        return clinic.zone
+    return ZoneInfo(appointment.patient_timezone)
+
+
 def suits(entry: WaitlistEntry, start: datetime, practitioner: int, clinic: Clinic) -> bool:
     """Whether somebody who waits would be glad of a time."""
     appointment = entry.appointment
@@ -220,7 +244,7 @@ def suits(entry: WaitlistEntry, start: datetime, practitioner: int, clinic: Clin
         start < appointment.start_at
         and entry.practitioner_id in (None, practitioner)
         and any(each.id == practitioner for each in appointment.service.practitioners)
-        and _wish(entry).suits(start.astimezone(clinic.zone))
+        and _wish(entry).suits(start.astimezone(clock_of(appointment, clinic)))
     )
 
 
@@ -271,7 +295,8 @@ def _suitable(
 ) -> list[Slot]:
     """The free times before the appointment that would suit and were not offered before."""
     appointment = entry.appointment
-    last = local_day(entry.until_on, clinic.zone).until
+    zone = clock_of(appointment, clinic)
+    last = local_day(entry.until_on, zone).until
     span = Span(now, max(now, min(last, appointment.start_at)))
     whom = None if entry.practitioner_id is None else [entry.practitioner_id]
     found = free_slots(session, clinic, appointment.service, span, now=now, practitioners=whom)
@@ -279,18 +304,23 @@ def _suitable(
     return [
         each
         for each in found
-        if each.start not in before and wish.suits(each.start.astimezone(clinic.zone))
+        if each.start not in before and wish.suits(each.start.astimezone(zone))
     ]
 
 
 def _is_next(entry: WaitlistEntry, now: datetime) -> bool:
+    return _still_waits(entry, now) and not any(
+        each.outcome == Outcome.OPEN for each in entry.offers
+    )
+
+
+def _still_waits(entry: WaitlistEntry, now: datetime) -> bool:
     appointment = entry.appointment
     return (
         entry.ended_at is None
         and appointment.status == Status.BOOKED
         and appointment.start_at > now
         and len(entry.offers) < MOST_OFFERS
-        and not any(each.outcome == Outcome.OPEN for each in entry.offers)
     )
 
 

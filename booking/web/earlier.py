@@ -1,6 +1,7 @@
 """The patient's way to an earlier time: asking to be told, and answering an offer."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,7 +11,7 @@ from booking.domain.refusals import SlotTaken, WrongState
 from booking.models import Appointment
 from booking.models.database import db, transaction
 from booking.services import waitlist
-from booking.services.appointments import PATIENT, appointment_by_token
+from booking.services.appointments import PATIENT, appointment_by_token, patient_may_change
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm
 from booking.web.limits import limit_bookings
@@ -39,7 +40,7 @@ def join(token: str) -> ResponseReturnValue:
     with transaction() as session:
         mine = appointment_by_token(session, token)
         waitlist.join(session, mine, waiting, booking().house, now=now())
-    return redirect(url_for("patient.appointment", token=token, waiting=1), 303)
+    return redirect(url_for("patient.appointment", token=token), 303)
 
 
 @bp.post("/earlier/leave")
@@ -49,7 +50,7 @@ def leave(token: str) -> ResponseReturnValue:
     def act(session: Session, found: Appointment) -> None:
         waitlist.leave(session, found, booking().house, actor=PATIENT, now=now())
 
-    return _act(token, act)
+    return _act(token, act, kept=1)
 
 
 @bp.get("/offer")
@@ -70,7 +71,7 @@ def take(token: str) -> ResponseReturnValue:
         waitlist.accept(session, found, booking().house, now=now())
 
     try:
-        return _act(token, act, moved=True)
+        return _act(token, act, moved=1)
     except SlotTaken as refusal:
         note_guard(refusal)
         return _offer_page(token, gone=True), 409
@@ -83,11 +84,11 @@ def decline(token: str) -> ResponseReturnValue:
     def act(session: Session, found: Appointment) -> None:
         waitlist.decline(session, found, booking().house, now=now())
 
-    return _act(token, act)
+    return _act(token, act, kept=1)
 
 
 def _act(
-    token: str, act: Callable[[Session, Appointment], None], *, moved: bool = False
+    token: str, act: Callable[[Session, Appointment], None], **news: Any
 ) -> ResponseReturnValue:
     """Do one thing and show the appointment; whoever is too late finds the offer's page."""
     if not ButtonForm().validate_on_submit():
@@ -97,7 +98,7 @@ def _act(
             act(session, appointment_by_token(session, token))
     except WrongState:
         return _offer_page(token), 409
-    return redirect(url_for("patient.appointment", token=token, moved=1 if moved else None), 303)
+    return redirect(url_for("patient.appointment", token=token, **news), 303)
 
 
 def _offer_page(token: str, **more: object) -> str:
@@ -107,6 +108,8 @@ def _offer_page(token: str, **more: object) -> str:
         appointment=found,
         token=token,
         offer=waitlist.open_offer(db.session(), found, now=now()),
+        waiting=waitlist.is_waiting(db.session(), found, now=now()),
+        may_change=patient_may_change(found, now=now()),
         button=ButtonForm(),
         **more,
     )
@@ -121,7 +124,8 @@ def _page(found: Appointment, token: str, filled: WaitingForm) -> str:
         form=filled,
         entry=entry if entry and entry.ended_at is None else None,
         over=found.start_at <= now() or found.status != "booked",
+        may_change=patient_may_change(found, now=now()),
         button=ButtonForm(),
-        zone=clinic().timezone,
+        clock=waitlist.clock_of(found, clinic()).key,
         submitted=request.method == "POST",
     )

@@ -8,8 +8,8 @@ import json
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from booking.domain.lifecycle import Verb, after
-from booking.domain.refusals import SlotTaken, TooLate
+from booking.domain.lifecycle import Status, Verb, after
+from booking.domain.refusals import SlotTaken, TooLate, WrongState
 from booking.messages import invitation, links
 from booking.models import Appointment
 from booking.models.database import db, transaction
@@ -21,8 +21,9 @@ from booking.services.appointments import (
 )
 from booking.services.correspondence import appointment_facts, clinic_facts
 from booking.services.inbox import check_keepable, keep_appointment
+from booking.services.owing import newest_to_patient
 from booking.services.own_data import own_data
-from booking.services.waitlist import open_offer
+from booking.services.waitlist import is_waiting, open_offer
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
 from booking.web.limits import limit_bookings, limit_holds
@@ -48,6 +49,8 @@ def appointment(token: str) -> ResponseReturnValue:
         may_change=patient_may_change(found, now=now()),
         button=ButtonForm(),
         offer=open_offer(db.session(), found, now=now()),
+        waiting=is_waiting(db.session(), found, now=now()),
+        mail=newest_to_patient(db.session(), found),
         google=links.google_calendar_url(facts),
         outlook_live=links.outlook_live_url(facts),
         outlook_office=links.outlook_office_url(facts),
@@ -109,18 +112,22 @@ def cancel_form(token: str) -> ResponseReturnValue:
 
 @bp.post("/cancel")
 def cancel(token: str) -> ResponseReturnValue:
-    """Cancel it: 303 to its page."""
+    """Cancel it: 303 to its page, for whoever pressed the button twice as well."""
     form = CancelForm()
     if not form.validate_on_submit():
         return _cancel_page(token, form), 422
-    with transaction() as session:
-        cancel_appointment(
-            session,
-            appointment_by_token(session, token),
-            booking().house,
-            now=now(),
-            reason=form.reason.checked,
-        )
+    try:
+        with transaction() as session:
+            cancel_appointment(
+                session,
+                appointment_by_token(session, token),
+                booking().house,
+                now=now(),
+                reason=form.reason.checked,
+            )
+    except WrongState:
+        if appointment_by_token(db.session(), token).status != Status.CANCELLED:
+            raise
     return redirect(url_for(".appointment", token=token), 303)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext as _
 from wtforms import BooleanField, Field
 from wtforms.form import BaseForm
 from wtforms.validators import ValidationError
@@ -56,12 +57,12 @@ class Pick(Checked):
     def __init__(self, label: str, options: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(label, **more)
         self.options = options or {}
-        self.told = "Choose one of the list."
+        self.told = ""
 
     def pre_validate(self, form: BaseForm) -> None:  # noqa: ARG002 (WTForms' signature)
         """Only what was offered."""
         if (self.data or "") not in self.options:
-            raise ValidationError(self.told)
+            raise ValidationError(self.told or _("Choose one of the list."))
 
 
 class TimesForm(Form):

@@ -9,10 +9,10 @@ from wtforms.validators import ValidationError
 
 from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
 from booking.models import Appointment, WaitlistEntry
-from booking.services.waitlist import Waiting
-from booking.web.fields import date_in
+from booking.services.waitlist import Waiting, clock_of
+from booking.web.fields import date_or_none
 from booking.web.filters import weekday
-from booking.web.forms import Checked, Form, checked
+from booking.web.forms import Checked, Form
 from booking.web.month import PARTS
 from booking.web.schedule_forms import Pick, Ticks
 from booking.web.state import clinic, now
@@ -24,11 +24,11 @@ class WaitingForm(Form):
     weekdays = Ticks(_l("On which days?"))
     parts = Ticks(_l("At what time of day?"))
     practitioner = Pick(_l("With whom?"))
-    until_on = Checked(_l("Until which day?"), [checked(date_in)])
+    until_on = Checked(_l("Until which day?"))
 
     def __init__(self, appointment: Appointment, **more: Any) -> None:
         super().__init__(**more)
-        zone = clinic().zone
+        zone = clock_of(appointment, clinic())
         self.weekdays.options = {str(each): weekday(each) for each in range(7)}
         self.parts.options = {str(int(part)): str(name) for part, name in PARTS.items()}
         names = {each.slug: each.name for each in appointment.service.practitioners}
@@ -39,7 +39,7 @@ class WaitingForm(Form):
     @classmethod
     def of(cls, appointment: Appointment, entry: WaitlistEntry | None) -> "WaitingForm":
         """The form as it is first shown: any time before the appointment, or what was said."""
-        last = appointment.start_at.astimezone(clinic().zone).date()
+        last = appointment.start_at.astimezone(clock_of(appointment, clinic())).date()
         weekdays, parts, until = ANY_DAY, ANY_PART, last
         whom = ""
         if entry is not None:
@@ -67,7 +67,8 @@ class WaitingForm(Form):
 
     def validate_until_on(self, field: Checked) -> None:
         """From today until the appointment itself."""
-        if field.checked is not None and not self._today <= field.checked <= self._last:
+        field.checked = date_or_none(field.data)
+        if field.checked is None or not self._today <= field.checked <= self._last:
             raise ValidationError(_("Choose a day from today until your appointment."))
 
     def waiting(self, appointment: Appointment) -> Waiting:

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken, WrongState
-from booking.domain.waiting import ANY_DAY, ANY_PART, Wish
+from booking.domain.waiting import ANY_DAY, ANY_PART, DayPart, Wish
 from booking.models import (
     Appointment,
     AppointmentEvent,
     AuditEntry,
+    Clinic,
     Closure,
     Outcome,
     Resource,
@@ -464,3 +465,74 @@ def test_who_waits_is_seen_beside_a_gap_that_would_suit(client: FlaskClient) -> 
     moved = get(client, gap.link("Move Sam Rivers here"))
     assert "New time" in moved.text
     assert the_appointment().start_at == at("Fri 14:00")
+
+
+def test_who_waits_sees_so_on_their_page_until_they_leave_the_list(client: FlaskClient) -> None:
+    made = waits()
+    page = get(client, link_of(made))
+
+    form = get(client, page.link("Change or end this"))
+    left = get(client, send(client, form, "/leave").location)
+
+    assert "You are on the list" in page.text
+    assert left.heading == "Your appointment stays as it is"
+    assert "You are on the list" not in left.text
+    assert left.link("Tell me about earlier times")
+
+
+def test_an_offer_that_has_ended_says_no_more_than_is_so(client: FlaskClient) -> None:
+    made = waits()
+    booked = get(client, f"{link_of(made)}/offer")
+    with transaction() as session:
+        cancel_appointment(session, session.get_one(Appointment, made), HOUSE, now=NOW)
+    cancelled = get(client, f"{link_of(made)}/offer")
+
+    assert "You stay on the list" in booked.text
+    assert booked.link("See free times")
+    assert "Your appointment is cancelled." in cancelled.text
+    assert "where it was" not in cancelled.text
+    assert "See free times" not in cancelled.text
+
+
+def test_within_the_cut_off_nobody_is_promised_an_earlier_time(
+    client: FlaskClient, clock: Clock
+) -> None:
+    friday = Wish(ANY_DAY, ANY_PART, date(2026, 11, 27))
+    made = waits(waiting=Waiting(friday, None))
+    form = get(client, f"{link_of(made)}/earlier")
+    clock.now = at("Fri 13:00")
+
+    assert "Please call us" in get(client, form.address).text
+    assert send(client, form, "").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "Choose a day from today"), ("es", "Elija un día entre hoy")],
+)
+def test_a_day_that_is_none_is_said_in_the_patients_words(
+    client: FlaskClient, language: str, sentence: str
+) -> None:
+    path = f"{link_of(waits())}/earlier"
+
+    for typed in ("", "24/11/2026"):
+        answer = send(client, get(client, f"{path}?lang={language}"), "", until_on=typed)
+        assert sentence in page_of(answer).alerts()[0].text
+
+
+def test_a_morning_is_one_by_the_clock_of_who_waits(client: FlaskClient) -> None:
+    """Nine in New York is three in the afternoon in Berlin, where this patient is."""
+    with transaction() as session:
+        made = an_appointment(
+            session, "Fri 14:00", service="video", practitioner="ada", timezone="Europe/Berlin"
+        )
+        wish = Wish(ANY_DAY, 1 << DayPart.MORNING, TUESDAY)
+        entry = waitlist.join(session, made, Waiting(wish, None), HOUSE, now=NOW)
+        ada, clinic = made.practitioner_id, session.get_one(Clinic, 1)
+        in_the_morning = waitlist.suits(entry, at("Tue 09:00"), ada, clinic)
+        made.patient_timezone = "America/New_York"
+        at_home = waitlist.suits(entry, at("Tue 09:00"), ada, clinic)
+        made.patient_timezone, key = "Europe/Berlin", made.id
+
+    assert (in_the_morning, at_home) == (False, True)
+    assert "By your own clock: Berlin time." in get(client, f"{link_of(key)}/earlier").text

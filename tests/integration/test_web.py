@@ -1,20 +1,26 @@
 """From the list of services to a booked appointment, as a visitor without JavaScript sees it."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 
+from booking.messages.transports import PermanentFailure
 from booking.models import Appointment, Clinic, HealthcareService, Resource
 from booking.models.database import db, transaction
-from booking.services.appointments import cancel_appointment
-from tests.builders import HOUSE, NOW, Clock, an_appointment, at, the_service
+from booking.services.appointments import book_appointment, cancel_appointment
+from booking.services.links import token_of
+from tests.builders import HOUSE, NOW, Clock, Mailbox, a_request, an_appointment, at, the_service
 from tests.pages import page_of
 from tests.visits import (
     SAM,
     a_booked_page,
     a_link,
     book,
+    deliver,
     form_path,
     get,
     rows,
@@ -374,7 +380,7 @@ def test_what_is_cancelled_stays_so(client: FlaskClient) -> None:
     cancelling, moving = get(client, f"{link}/cancel"), get(client, _move(link, "Wed 09:00"))
     send(client, cancelling, "")
 
-    assert send(client, cancelling, "").status_code == 409
+    assert send(client, cancelling, "").location == link  # pressed twice
     assert send(client, moving, "").status_code == 409
     assert get(client, f"{link}/cancel", 409).heading == (
         "This appointment can no longer be changed"
@@ -473,3 +479,48 @@ def test_a_cancelled_time_can_be_booked_again(client: FlaskClient) -> None:
 
 def _move(link: str, start: str) -> str:
     return f"{link}/reschedule?start={at(start):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_the_page_says_what_has_become_of_the_mail(
+    sqlite_app: Flask, client: FlaskClient, mailbox: Mailbox
+) -> None:
+    link = a_booked_page(client)
+    waiting = get(client, link).text
+    deliver(sqlite_app)
+    sent = get(client, link).text
+    send(client, get(client, _move(link, "Wed 09:00")), "")
+    mailbox.refuse_mail = PermanentFailure("550 5.1.1 no such mailbox")
+    deliver(sqlite_app)
+    refused = get(client, link)
+
+    assert "We are sending the details to sam@mail.example." in waiting
+    assert "We have sent the details to sam@mail.example." in sent
+    assert "Our email to sam@mail.example did not arrive." in refused.alerts()[0].text
+    assert refused.link("Check your email address") == f"{link}/contact"
+
+
+def test_the_page_of_what_is_cancelled_promises_no_mail_that_never_goes(
+    sqlite_app: Flask, client: FlaskClient
+) -> None:
+    patience, told = replace(HOUSE, undo=timedelta(minutes=2)), a_booked_page(client)
+    with transaction() as session:
+        made = book_appointment(session, "visit", a_request("Wed 09:00"), patience, now=NOW)
+        cancel_appointment(session, made, patience, now=NOW)
+        untold = f"/appointments/{token_of(made, HOUSE.keys)}"
+    deliver(sqlite_app)
+    send(client, get(client, f"{told}/cancel"), "")
+    on_its_way = get(client, told).text
+    deliver(sqlite_app)
+
+    assert "email" not in get(client, untold).text.partition("When")[0]
+    assert "We are sending you an email" in on_its_way
+    assert "We have sent you an email" in get(client, told).text
+
+
+def test_what_can_no_longer_be_changed_leads_to_its_page(client: FlaskClient) -> None:
+    link = a_link()
+    send(client, get(client, f"{link}/cancel"), "")
+
+    for path in ("cancel", "reschedule", "keep"):
+        page = get(client, f"{link}/{path}", 409)
+        assert page.link("See your appointment") == link
