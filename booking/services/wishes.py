@@ -26,7 +26,7 @@ def remember(
     """
     if request.key is None:
         return None
-    key = sha256(request.key.encode("utf-8", "surrogatepass")).hexdigest()
+    key = _stored(request.key)
     digests = [each.hex() for each in keys.digests("wish", request.canonical(service))]
     insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
     values = {"key": key, "body_digest": digests[0], "created_at": now}
@@ -35,6 +35,14 @@ def remember(
     if not any(hmac.compare_digest(wish.body_digest, each) for each in digests):
         raise KeyReused
     return wish
+
+
+def made_by(session: Session, key: str) -> Appointment | None:
+    """The appointment that a key has booked already, as it is now."""
+    query = select(Appointment).join(
+        IdempotencyKey, IdempotencyKey.appointment_id == Appointment.id
+    )
+    return session.scalar(query.where(IdempotencyKey.key == _stored(key)))
 
 
 def check_contact(
@@ -56,6 +64,10 @@ def check_contact(
     )
     if (session.scalar(query) or 0) >= clinic.appointments_per_contact:
         raise TooManyAppointments
+
+
+def _stored(key: str) -> str:
+    return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _lock_contact(session: Session, request: BookingRequest) -> None:

@@ -7,16 +7,18 @@ if (form) {
     for (const name of names) data.set(name, form.elements[name].value);
     return data;
   };
-  let held = false;
+  let held = "";
   let sent = false;
   form.addEventListener("input", () => {
-    if (held) return;
-    held = true;
+    const start = form.elements.start.value; // of several times the one that is chosen now
+    if (held === start) return;
+    held = start;
     fetch(form.dataset.hold, { method: "POST", body: only("csrf_token", "start", "practitioner") }).catch(() => {});
   });
   form.addEventListener("submit", () => (sent = true));
   addEventListener("pagehide", () => {
     if (held && !sent) navigator.sendBeacon(form.dataset.letGo, only("csrf_token"));
-    held = sent = false;
+    held = "";
+    sent = false;
   });
 }

@@ -74,7 +74,11 @@ document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-picker] form[method=get]");
   if (!form) return;
   event.preventDefault();
-  change(`${form.action}?${new URLSearchParams(new FormData(form))}`, { focus: "#times-title" });
+  const data = new FormData(form);
+  const day = dayOf(location.href); // it may have changed in place since the form came
+  if (day) data.set("day", day);
+  else data.delete("day");
+  change(`${form.action}?${new URLSearchParams(data)}`, { focus: "#times-title" });
 });
 
 addEventListener("popstate", () => change(location.href, { keep: "none" }));

@@ -165,8 +165,13 @@ class BookingForm(Reachable):
                 event_title=self.event_title.checked,
                 language=page_language(),
             ),
-            key=f"form:{self.key.data}",
+            key=self.wish_key,
         )
+
+    @property
+    def wish_key(self) -> str:
+        """What the wish is known by: the same form sent twice books once."""
+        return f"form:{self.key.data}"
 
 
 class ContactForm(Reachable):

@@ -1,8 +1,9 @@
 """The page on which an appointment is moved, the same for its patient and for staff."""
 
 from dataclasses import replace
+from typing import Any
 
-from flask import render_template
+from flask import render_template, request, url_for
 
 from booking.models import Appointment
 from booking.web import fields
@@ -32,6 +33,8 @@ def move_page(
         query = replace(query, month=own)
     asked = form.practitioner.data
     start = fields.instant_or_none(form.start.data)
+    day = start.astimezone(query.zone).date().isoformat() if start else None
+    kept: dict[str, Any] = {"practitioner": query.practitioner, "tz": query.tz, "day": day}
     near = alternatives(service, None, start, ignoring=appointment.id) if taken and start else []
     return render_template(
         template,
@@ -42,6 +45,7 @@ def move_page(
         end=start + service.duration if start else None,
         times=times(service, query, ignoring=appointment.id),
         zones=zone_choices(query.zone.key, clinic().timezone),
+        back=url_for(request.endpoint or "", **(request.view_args or {}), **kept),
         taken=taken,
         alternatives=near,
         practitioner=next((each for each in service.practitioners if each.slug == asked), None),

@@ -15,6 +15,7 @@ from booking.models import HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
 from booking.services.links import token_of
+from booking.services.wishes import made_by
 from booking.web import fields, holding, lost
 from booking.web.errors import note_guard
 from booking.web.forms import BookingForm
@@ -50,7 +51,7 @@ def service_times(slug: str) -> ResponseReturnValue:
 
 @bp.get("/services/<slug>/book")
 def booking_form(slug: str) -> ResponseReturnValue:
-    """The form for one slot; a time that is none leads back to the times."""
+    """The form for one slot; a time that is none leads back to the times, one's own to its page."""
     service = _service(slug)
     query = read_query(request.args, service)
     try:
@@ -62,6 +63,11 @@ def booking_form(slug: str) -> ResponseReturnValue:
     form.practitioner.data, form.timezone.data = query.practitioner, query.tz
     form.key.data = _key(service, start)
     if not still_free(service, query.practitioner, start):
+        mine = made_by(db.session(), form.wish_key)
+        if mine is not None and (mine.status, mine.start_at) == (Status.BOOKED, start):
+            token = token_of(mine, booking().house.keys)
+            link = url_for("patient.appointment", token=token)
+            return _form_page(service, form, query, start, mine=link)
         return _taken(service, form, query, start)
     return _form_page(service, form, query, start)
 
@@ -173,8 +179,16 @@ def _form_page(
         start=start,
         end=start + service.duration if start else None,
         practitioner=chosen,
+        back=_back(service, query, start),
         **more,
     )
+
+
+def _back(service: HealthcareService, query: Query, start: datetime | None) -> str:
+    """The times from which this one was chosen, its day open."""
+    day = start.astimezone(query.zone).date().isoformat() if start else None
+    who, tz = query.practitioner, query.tz
+    return url_for(".service_times", slug=service.slug, practitioner=who, tz=tz, day=day)
 
 
 def _taken(

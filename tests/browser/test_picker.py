@@ -141,3 +141,19 @@ def test_the_last_press_wins_whichever_answer_comes_first(site: Site, open_page:
 
     expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
     assert "day=2026-12-03" in page.url
+
+
+def test_choosing_somebody_keeps_the_day_that_was_opened_in_place(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12")
+    for day in ("Wednesday 2", "Thursday 3"):  # the second without another request
+        page.get_by_role("link", name=f"{day} December, free times").click()
+        expect(page.locator("#times-title")).to_have_text(f"{day} December")
+
+    page.get_by_label("Who would you like to see?").select_option("maya-ellison")
+    page.get_by_role("button", name="Show").click()
+
+    page.wait_for_url(re.compile("practitioner=maya-ellison"))
+    expect(page.locator("#times-title")).to_have_text("Thursday 3 December")

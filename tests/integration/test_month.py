@@ -290,3 +290,22 @@ def _add_the_night() -> None:
         for table in ("location", "clinic"):
             session.connection().exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608
         a_clinic(session, CLINIC + NIGHT)
+
+
+def test_a_zone_stands_once_in_the_list_whatever_the_browser_calls_it(client: FlaskClient) -> None:
+    page = get(client, f"{VIDEO}?tz=Asia/Calcutta")
+
+    assert [each.text for each in page.all("option") if "Kolkata" in each.text] == ["Kolkata time"]
+    assert "Times are in Kolkata time." in page.text
+
+
+def test_choosing_somebody_keeps_the_day(client: FlaskClient) -> None:
+    page = get(client, f"{VISIT}?month=2026-11&day=2026-11-25")
+
+    assert page.form("/visit").values()["day"] == "2026-11-25"
+
+
+def test_after_the_last_free_day_of_a_month_comes_the_next(client: FlaskClient) -> None:
+    page = get(client, f"{VISIT}?month=2026-11&day=2026-11-30")
+
+    assert page.all("nav", class_="turn turn-days")[0].all("a")[-1].text.endswith("December →")

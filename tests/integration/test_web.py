@@ -524,3 +524,31 @@ def test_what_can_no_longer_be_changed_leads_to_its_page(client: FlaskClient) ->
     for path in ("cancel", "reschedule", "keep"):
         page = get(client, f"{link}/{path}", 409)
         assert page.link("See your appointment") == link
+
+
+def test_the_way_back_leads_to_the_day_from_which_one_came(client: FlaskClient) -> None:
+    link = a_link()
+    form = get(client, form_path("Wed 09:00", "video", practitioner="ada", tz="Asia/Tokyo"))
+    moving = get(client, _move(link, "Wed 09:00"))
+
+    times = get(client, form.link("Choose another time"))
+    others = get(client, moving.link("Choose another time"))
+
+    for page in (times, others):
+        assert page.all("h2", id="times-title")[0].text == "Wednesday 25 November"
+    assert {"practitioner": "ada", "tz": "Asia/Tokyo", "day": "2026-11-25"}.items() <= (
+        times.form("/services/video").values().items()
+    )
+
+
+def test_who_goes_back_after_booking_is_led_to_their_appointment(
+    sqlite_app: Flask, client: FlaskClient
+) -> None:
+    path = form_path("Tue 09:00", "video", practitioner="ada")
+    booked = send(client, get(client, path), "/book", **SAM).location
+
+    mine, anothers = get(client, path), get(sqlite_app.test_client(), path, 409)
+
+    assert mine.heading == "You have booked this time"
+    assert mine.link("See your appointment") == booked
+    assert "That time is no longer free" in anothers.text
