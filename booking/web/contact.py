@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from booking.domain.refusals import TooManyChanges
+from booking.domain.refusals import TooManyChanges, UnknownAppointment
 from booking.models import Mode
 from booking.models.database import db, transaction
 from booking.services import contact_changes
@@ -55,24 +55,30 @@ def stop(token: str) -> ResponseReturnValue:
     with transaction() as session:
         found = appointment_by_token(session, token)
         contact_changes.stop(session, found, booking().house, now=now())
-    return redirect(url_for(".form", token=token), 303)
+    return redirect(url_for(".form", token=token, stopped=1), 303)
 
 
 @bp.get("/addresses/<token>")
 def question(token: str) -> ResponseReturnValue:
     """Shall we write to this address? It names the address, and nothing of the appointment."""
-    return _question(token, ButtonForm())
+    try:
+        return _question(token, ButtonForm())
+    except UnknownAppointment:
+        return _spent()
 
 
 @bp.post("/addresses/<token>")
 def confirm(token: str) -> ResponseReturnValue:
     """Write there from now on: 303 to the appointment's page."""
     button = ButtonForm()
-    if not button.validate_on_submit():
-        return _question(token, button), 422
-    with transaction() as session:
-        found = contact_changes.confirm_address(session, token, booking().house, now=now())
-        key = token_of(found, booking().house.keys)
+    try:
+        if not button.validate_on_submit():
+            return _question(token, button), 422
+        with transaction() as session:
+            found = contact_changes.confirm_address(session, token, booking().house, now=now())
+            key = token_of(found, booking().house.keys)
+    except UnknownAppointment:
+        return _spent()
     return redirect(url_for("patient.appointment", token=key, confirmed=1), 303)
 
 
@@ -92,6 +98,11 @@ def _page(token: str, filled: ContactForm, *, too_many: bool = False) -> str:
         button=ButtonForm(),
         too_many=too_many,
     )
+
+
+def _spent() -> ResponseReturnValue:
+    """The link was used or is too old; which of the two is not told to who guesses."""
+    return render_template("patient/address.html", change=None, form=ButtonForm()), 404
 
 
 def _question(token: str, button: ButtonForm) -> str:

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from booking.domain.refusals import WrongState
 from booking.models.database import db, transaction
 from booking.services import retention
-from booking.services.appointments import appointment_by_token
+from booking.services.appointments import appointment_by_token, patient_may_change
 from booking.web.forms import ButtonForm
 from booking.web.state import booking, clinic, now
 
@@ -53,5 +53,10 @@ def _question(token: str, button: ButtonForm) -> str:
     except WrongState:
         when = None
     return render_template(
-        "patient/erase.html", appointment=found, token=token, form=button, when=when
+        "patient/erase.html",
+        appointment=found,
+        token=token,
+        form=button,
+        when=when,
+        may_change=patient_may_change(found, now=now()),
     )

@@ -53,7 +53,9 @@ def test_another_address_counts_once_it_has_confirmed(
     assert before == OLD
     assert the_appointment().patient_email == NEW
     assert get(client, answer.location)
-    assert client.get(path).status_code == client.get(confirm).status_code == 404
+    assert client.get(path).status_code == 404
+    spent = get(client, confirm, 404)
+    assert spent.heading == "This link does not work any more"
     assert told(mailbox, NEW) == [("REQUEST", 1)]
     assert told(mailbox, OLD) == [("CANCEL", 1)]
 
@@ -65,7 +67,9 @@ def test_the_old_address_hears_at_once_and_can_stop_it(
     confirm = link(sqlite_app, mailbox)
     assert f"{path}/contact" in text_of(mailbox.to(OLD)[-1])
 
-    assert send(client, get(client, f"{path}/contact"), "/stop").status_code == 303
+    stopped = send(client, get(client, f"{path}/contact"), "/stop")
+
+    assert f"We keep writing to {OLD}." in get(client, stopped.location).text
 
     assert client.get(confirm).status_code == 404
     assert rows()["address_change"] == []

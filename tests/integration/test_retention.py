@@ -21,7 +21,7 @@ from booking.services.inbox import opened
 from booking.services.replies import receive
 from booking.worker.retention import Eraser
 from tests.answers import a_mail, take_in
-from tests.builders import HOUSE, NOW, Clock, an_appointment
+from tests.builders import HOUSE, NOW, Clock, an_appointment, at
 from tests.integration.test_queries import grow_old, refresh_statistics, scans, watched
 from tests.pages import page_of
 from tests.visits import (
@@ -163,7 +163,7 @@ def test_an_expired_form_takes_no_wish_back(
     assert the_appointment().erase_at is not None
 
 
-def test_what_is_yet_to_come_is_not_erased(client: FlaskClient) -> None:
+def test_what_is_yet_to_come_is_not_erased(client: FlaskClient, clock: Clock) -> None:
     path = book(client, "Wed 09:00").location
     page = get(client, f"{path}/erase")
 
@@ -173,6 +173,10 @@ def test_what_is_yet_to_come_is_not_erased(client: FlaskClient) -> None:
 
     assert answer.status_code == 409
     assert the_appointment().erase_at is None
+    clock.now = at("Wed 08:30")
+    near = get(client, f"{path}/erase")
+    assert "please call us" in near.text
+    assert "Cancel the appointment" not in near.text
 
 
 def test_what_was_cancelled_can_be_erased_once_its_messages_have_left(
