@@ -5,6 +5,7 @@ the address on file hears of it at once and can stop it. So whoever finds an ope
 the mails away unnoticed, and whoever has lost the old mailbox is not locked out.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_bytes
 
@@ -25,24 +26,35 @@ MOST_ASKED = 5
 """Nobody's mailbox is flooded from one appointment's page."""
 
 
-def change_phone(
-    session: Session, appointment: Appointment, phone: str | None, house: House, *, now: datetime
+@dataclass(frozen=True)
+class Calls:
+    """The number that a patient is called on, and what they allow there."""
+
+    phone: str | None
+    """E.164; None for none."""
+    may_leave_message: bool = False
+    may_text: bool = False
+
+
+def change_calls(
+    session: Session, appointment: Appointment, calls: Calls, house: House, *, now: datetime
 ) -> None:
     """Call another number from now on, and tell the address on file.
 
-    Args:
-        phone: E.164; None for none.
+    What was allowed was allowed on the former number: it is said anew with each.
 
     Raises:
         WrongState, TooLate: if the appointment is cancelled or over.
     """
     _lock_coming(session, appointment, now)
-    if phone == appointment.patient_phone:
+    before = Calls(appointment.patient_phone, appointment.may_leave_message, appointment.may_text)
+    after = calls if calls.phone else Calls(None)
+    if before == after:
         return
-    appointment.patient_phone = phone
-    if phone is None:
-        appointment.may_leave_message = appointment.may_text = False
-    owe_about_contact(session, appointment, Kind.PHONE_CHANGED, now=now)
+    appointment.patient_phone = after.phone
+    appointment.may_leave_message, appointment.may_text = after.may_leave_message, after.may_text
+    if before.phone != after.phone:
+        owe_about_contact(session, appointment, Kind.PHONE_CHANGED, now=now)
     record(session, house, appointment, "phone", PATIENT, now)
 
 

@@ -25,6 +25,8 @@ def form(token: str) -> ResponseReturnValue:
     filled.email.data = found.patient_email
     if found.patient_phone:
         filled.phone.data = fields.phone_words(found.patient_phone, clinic().country)
+    filled.may_leave_message.data = found.may_leave_message
+    filled.may_text.data = found.may_text
     return _page(token, filled)
 
 
@@ -41,12 +43,12 @@ def change(token: str) -> ResponseReturnValue:
         with transaction() as session:
             mine, house = appointment_by_token(session, token), booking().house
             before = mine.patient_phone
-            contact_changes.change_phone(session, mine, filled.phone.checked, house, now=now())
+            contact_changes.change_calls(session, mine, filled.calls(), house, now=now())
             contact_changes.ask_for_address(session, mine, filled.email.checked, house, now=now())
             changed = before != mine.patient_phone
     except TooManyChanges:
         return _page(token, filled, too_many=True), 409
-    return redirect(url_for(".form", token=token, phone=1 if changed else None), 303)
+    return redirect(url_for(".form", token=token, saved=1, phone=1 if changed else None), 303)
 
 
 @bp.post("/appointments/<token>/contact/stop")

@@ -18,6 +18,7 @@ from booking.messages.foreign.address import address_of
 from booking.messages.foreign.faults import CalendarFault
 from booking.models import CalendarKind
 from booking.services.busy import NewCalendar
+from booking.services.contact_changes import Calls
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
 from booking.web.languages import page_language
@@ -180,10 +181,16 @@ class ContactForm(Reachable):
     email = Checked(_l("Email address"), [checked(fields.email_address)])
     email_asked = HiddenField()
     phone = Checked(_l("Phone number"))
+    may_leave_message = BooleanField(_l("You may leave a voice message on this number"))
+    may_text = BooleanField(_l("You may send a text message to this number"))
 
     def __init__(self, *, country: str, phone_needed: bool) -> None:
         super().__init__()
         self._country, self.phone_needed = country, phone_needed
+
+    def calls(self) -> Calls:
+        """The number and what is allowed there, once the form is valid."""
+        return Calls(self.phone.checked, self.may_leave_message.data, self.may_text.data)
 
 
 class LostForm(Form):

@@ -61,6 +61,7 @@ def test_what_was_chosen_is_shown_where_staff_dial(client: FlaskClient) -> None:
     one = get(client, f"/staff/appointments/{the_appointment().reference}").text
 
     assert "ask for Alex" in listed
+    assert "may send a text" in listed
     assert "booked by Kim Rivers, (212) 555-0188" in listed
     for words in ("On the phone ask for Alex.", "may send a text", "Kim Rivers", "(212) 555-0188"):
         assert words in one

@@ -187,6 +187,23 @@ def test_another_number_counts_at_once_and_the_address_on_file_hears_of_it(
     assert "0188" not in text_of(mailbox.mails[-1])
 
 
+def test_what_was_allowed_on_one_number_is_asked_anew_for_another(
+    client: FlaskClient, path: str
+) -> None:
+    assert change(client, path, may_leave_message="y", may_text="y") == 303
+    allowed = the_appointment()
+    before = allowed.may_leave_message, allowed.may_text
+    form = get(client, f"{path}/contact").form("/contact").values()
+
+    client.post(f"{path}/contact", data={**form, "phone": "212 555 0188", "may_text": ""})
+    after = the_appointment()
+
+    assert (before, form["may_text"]) == ((True, True), "y"), "and the form shows it"
+    assert (after.may_leave_message, after.may_text) == (True, False)
+    assert change(client, path, phone="") == 303
+    assert not the_appointment().may_leave_message
+
+
 def test_a_form_that_is_wrong_changes_nothing_and_loses_nothing(
     client: FlaskClient, path: str
 ) -> None:

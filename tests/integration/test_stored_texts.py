@@ -168,7 +168,7 @@ def owe_one_of_each_kind() -> None:
         work.flush()
         owing.owe_offer(work, first, offer.id, now=NOW)
         contact_changes.ask_for_address(work, first, "new@mail.example", HOUSE, now=NOW)
-        contact_changes.change_phone(work, first, None, HOUSE, now=NOW)
+        contact_changes.change_calls(work, first, contact_changes.Calls(None), HOUSE, now=NOW)
         reschedule_appointment(work, moved, at("Wed 13:30"), HOUSE, now=NOW)
         cancel_appointment(work, gone, HOUSE, now=NOW)
         other = "other@mail.example"
