@@ -36,5 +36,15 @@ if (parent !== window && document.body.dataset.embed) {
   new ResizeObserver(tell).observe(document.body);
 }
 
-// What went wrong is read out first.
-document.querySelector("[data-focus]")?.focus();
+// What went wrong is read out first; a link in it leads to the whole field, its name and fault included.
+const fault = document.querySelector("[data-focus]");
+fault?.focus();
+fault?.addEventListener("click", (event) => {
+  const id = event.target.closest("a[href^='#']")?.hash.slice(1);
+  const found = id && document.getElementById(id);
+  const field = found && found.closest(".field");
+  if (!field) return;
+  event.preventDefault();
+  field.scrollIntoView();
+  (found === field ? field.querySelector("input") : found).focus({ preventScroll: true });
+});

@@ -158,6 +158,20 @@ def test_less_motion_and_forced_colours_are_respected(
         assert page.evaluate("document.getAnimations().length") == 0
 
 
+def test_in_forced_colours_only_days_with_free_times_have_a_frame(
+    furnished: Furnished, open_page: Opener
+) -> None:
+    page = open_page(furnished.site, forced_colors="active")
+    page.goto(furnished.pages["times"])
+    frame = "each => getComputedStyle(each).borderColor"
+
+    busy = page.locator("span.day:not(.today, .chosen)").first
+    paper = page.locator("body").evaluate("each => getComputedStyle(each).backgroundColor")
+
+    assert busy.evaluate(frame) == paper
+    assert page.locator(".day.free").first.evaluate(frame) != paper
+
+
 def test_staff_print_their_day(furnished: Furnished, open_page: Opener) -> None:
     page = open_page(furnished.site)
     sign_in(page)
@@ -167,6 +181,21 @@ def test_staff_print_their_day(furnished: Furnished, open_page: Opener) -> None:
 
     assert printed.startswith(b"%PDF")
     assert page.get_by_role("link", name="Upcoming").is_hidden()
+
+
+def test_a_printed_appointment_says_when_where_and_whom_to_call(
+    furnished: Furnished, open_page: Opener
+) -> None:
+    page = open_page(furnished.site)
+    page.goto(furnished.pages["appointment"])
+    page.emulate_media(media="print")
+
+    printed = page.locator("body").inner_text()
+
+    for words in ("Monday 30 November", "120 Water Street", "Call us on (212) 555-0142"):
+        assert words in printed
+    for words in ("Exit this page", "Cancel it", "Google", "Your data"):
+        assert words not in printed
 
 
 def test_a_script_that_slipped_in_would_not_run(furnished: Furnished, open_page: Opener) -> None:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import EXIT, PHONE, Opener, Site, sign_in
 
@@ -15,6 +15,10 @@ pytestmark = [
 
 FORM = "/services/first-consultation/book?start=2026-11-30T15:00:00Z"
 MOST_TABS = 120
+SEEN = """each => {
+  const { top, bottom } = each.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}"""
 FOCUSED = """() => {
   const each = document.activeElement;
   const ringed = part => {
@@ -191,6 +195,21 @@ def test_an_impatient_double_click_books_once(site: Site, open_page: Opener, scr
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Your appointment is booked")
     assert site.appointments() == before + 1
+
+
+def test_enlarged_four_times_a_fault_leads_to_its_whole_field_and_the_way_out_stays(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site, viewport=ViewportSize(width=320, height=256))
+    page.goto(FORM)
+    book(page)
+
+    for words in ("Enter your name.", "Enter your email address.", "Tick this box"):
+        page.get_by_role("alert").get_by_role("link", name=words).click()
+        focused = page.locator(":focus")
+        label = page.locator(f"label[for={focused.get_attribute('id')}]")
+        assert label.evaluate(SEEN), words
+        assert page.get_by_role("link", name="Exit this page").evaluate(SEEN)
 
 
 @pytest.mark.parametrize("script", [False, True], ids=["without JavaScript", "with JavaScript"])
