@@ -312,7 +312,8 @@ def test_no_text_adds_a_line_or_a_formula_to_a_file(furnished: Flask) -> None:
     sign_in(client)
     replace_every(LINES)
 
-    cells = [*csv.reader(StringIO(client.get("/staff/numbers/weeks.csv").text, newline=""))]
+    weeks = client.get("/staff/numbers/weeks.csv").data.decode("utf-8-sig")
+    cells = [*csv.reader(StringIO(weeks, newline=""))]
     files = [each["url"] for each in client.get("/api/fhir/$bulk-publish").get_json()["output"]]
     told = client.get("/metrics", headers=BEARER).text
 
