@@ -51,7 +51,7 @@ def service_times(slug: str) -> ResponseReturnValue:
 
 @bp.get("/services/<slug>/book")
 def booking_form(slug: str) -> ResponseReturnValue:
-    """The form for one slot; a time that is none leads back to the times, one's own to its page."""
+    """The form for one slot; a time that is none leads back to the times; one's own says so."""
     service = _service(slug)
     query = read_query(request.args, service)
     try:
@@ -65,9 +65,8 @@ def booking_form(slug: str) -> ResponseReturnValue:
     if not still_free(service, query.practitioner, start):
         mine = made_by(db.session(), form.wish_key)
         if mine is not None and (mine.status, mine.start_at) == (Status.BOOKED, start):
-            token = token_of(mine, booking().house.keys)
-            link = url_for("patient.appointment", token=token)
-            return _form_page(service, form, query, start, mine=link)
+            # Without a link: whoever comes to this browser next may press the back button too.
+            return _form_page(service, form, query, start, mine=True)
         return _taken(service, form, query, start)
     return _form_page(service, form, query, start)
 
