@@ -9,7 +9,7 @@ from booking.models.database import db, transaction
 from booking.services import contact_changes
 from booking.services.appointments import appointment_by_token
 from booking.services.links import token_of
-from booking.web import fields
+from booking.web import fields, languages
 from booking.web.forms import ButtonForm, ContactForm
 from booking.web.limits import limit_bookings
 from booking.web.state import booking, clinic, now
@@ -103,7 +103,9 @@ def _page(token: str, filled: ContactForm, *, too_many: bool = False) -> str:
 
 
 def _spent() -> ResponseReturnValue:
-    """The link was used or is too old; which of the two is not told to who guesses."""
+    """The link was used, is too old or is none: who guesses is not told which, nor by an address
+    that stands on the page."""
+    languages.on_an_error(look=True)
     return render_template("patient/address.html", change=None, form=ButtonForm()), 404
 
 
