@@ -41,7 +41,8 @@ from booking.web.passwords import new_password
 BUSY = "Others have held the database for too long: begin again, what is done stays done."
 AWAY = "The database does not answer: begin again when it does."
 OF_A_STATEMENT = (IntegrityError, ProgrammingError, DataError)
-"""Errors that would be ours, whatever the database: they are not put into one sentence."""
+"""Errors that would be ours, whatever the database: they are not put into one sentence, unless
+they come before any statement."""
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def _in_words() -> Iterator[None]:
     except Busy:
         raise click.ClickException(BUSY) from None
     except DatabaseError as error:
-        if isinstance(error, OF_A_STATEMENT):
+        if isinstance(error, OF_A_STATEMENT) and error.statement is not None:
             raise
         raise click.ClickException(serve.cannot_be_used(error)) from None
 

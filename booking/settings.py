@@ -199,7 +199,12 @@ def _database(text: str) -> str:
         url = make_url(text)
     except (ArgumentError, ValueError):  # the latter for a port that is no number
         url = None
-    if url is None or url.drivername not in DRIVERS or url.database in (None, "", ":memory:"):
+    if (
+        url is None
+        or url.drivername not in DRIVERS
+        or url.database in (None, "", ":memory:")
+        or (url.drivername == "sqlite" and url.query)  # it would be left aside, or a second file
+    ):
         _refuse(
             "DATABASE_URL",
             "must be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
@@ -264,7 +269,7 @@ def _mailbox(url: str) -> str | None:
 def _hosts(text: str) -> tuple[str, ...]:
     """Names, each with or without a port, as the addresses of calendars have them."""
     names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
-    if not all(HOST.fullmatch(name) for name in names):
+    if not all(HOST.fullmatch(each) and _has_port_in_range(f"//{each}") for each in names):
         _refuse("CALENDAR_HOSTS", "must be host names such as files.clinic.example or host:8443")
     return names
 
@@ -272,7 +277,7 @@ def _hosts(text: str) -> tuple[str, ...]:
 def _origins(text: str) -> tuple[str, ...]:
     """Origins as a browser says them: scheme and host, and nothing after."""
     found = tuple(each.strip().lower() for each in text.split(",") if each.strip())
-    if not all(ORIGIN.fullmatch(each) for each in found):
+    if not all(ORIGIN.fullmatch(each) and _has_port_in_range(each) for each in found):
         _refuse("EMBED_ORIGINS", "must be origins such as https://www.clinic.example")
     return found
 

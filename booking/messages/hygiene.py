@@ -11,6 +11,8 @@ _ADDRESS = re.compile(
     r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
 """A dot-atom at a host name (RFC 5321 §4.1.2): no quotes, comments, groups or literals."""
+_HOST = re.compile(r"[\w.-]+|[0-9a-f.]*:[0-9a-f:.]*(%\w+)?")
+"""A name, also one in letters of other languages, or an address."""
 
 
 def _is_unsafe(character: str) -> bool:
@@ -46,6 +48,11 @@ def header_text(value: str) -> str:
 def is_address(address: str) -> bool:
     """Whether this is one plain ASCII address and nothing else."""
     return _ADDRESS.fullmatch(address) is not None
+
+
+def is_host(host: str) -> bool:
+    """Whether this may be the name or the address of a server."""
+    return _HOST.fullmatch(host) is not None
 
 
 def plain_address(address: str) -> str:

@@ -18,6 +18,7 @@ from imap_tools.errors import (
     UnexpectedCommandStatusError,
 )
 
+from .hygiene import is_host
 from .incoming.reading import LARGEST
 from .smtp import is_loopback
 
@@ -196,7 +197,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         ) from None
     if parts.scheme not in _SCHEMES:
         raise ValueError("must begin with imaps:// or imap+starttls://.")
-    if not parts.hostname or parts.fragment:
+    if not is_host(parts.hostname or "") or port == 0 or parts.fragment:
         raise ValueError("must be like imaps://user:password@host/INBOX.")
     return parts, port
 

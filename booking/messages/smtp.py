@@ -14,7 +14,7 @@ from typing import Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .delivery import PermanentFailure, RelayDown, RelayMisconfigured, TemporaryFailure
-from .hygiene import is_address
+from .hygiene import is_address, is_host
 from .mail import Mail
 
 Security = Literal["none", "starttls", "tls"]
@@ -331,8 +331,8 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         port = parts.port
     except ValueError:
         raise ValueError("must end in host:port, with / ? # @ : in a password as %..") from None
-    if not parts.hostname:
-        raise ValueError("must name a host.")
+    if not is_host(parts.hostname or "") or port == 0:
+        raise ValueError("must name a host, with no port or one from 1 to 65535.")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError("must end after host and port, with / ? # in a password as %..")
     return parts, port

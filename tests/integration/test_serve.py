@@ -305,6 +305,9 @@ WRONG = [
     ("BOOKING_BASE_URL", "https://clinic.example/#booking"),
     ("BOOKING_BASE_URL", "https://the clinic.example"),
     ("BOOKING_SMTP_URL", "carrier-pigeon://loft"),
+    ("BOOKING_SMTP_URL", "smtps://the relay:465"),
+    ("BOOKING_SMTP_URL", "smtps://relay.example:0"),
+    ("BOOKING_REPLY_IMAP_URL", "imaps://desk:word@the mailbox/INBOX"),
     ("BOOKING_MAIL_FROM", "the clinic"),
     ("BOOKING_MAIL_FROM", "desk@front@clinic.example"),
     ("BOOKING_MAIL_FROM", "desk@clinic..example"),
@@ -313,13 +316,17 @@ WRONG = [
     ("BOOKING_DATABASE_URL", "mysql://localhost/booking"),
     ("BOOKING_DATABASE_URL", "sqlite://"),
     ("BOOKING_DATABASE_URL", "sqlite:///"),
+    ("BOOKING_DATABASE_URL", "sqlite:////nowhere/booking.db?mode=ro"),
+    ("BOOKING_DATABASE_URL", "sqlite:///file:/nowhere/booking.db?uri=true"),
     ("BOOKING_DATABASE_URL", "postgresql+psycopg://host:port/booking"),
     ("BOOKING_SECRET_KEY_FILE", "/nowhere/key"),
     ("BOOKING_WEB_WORKERS", "0"),
     ("BOOKING_CALENDAR_HOSTS", "https://files.clinic.example/"),
     ("BOOKING_CALENDAR_HOSTS", "*"),
+    ("BOOKING_CALENDAR_HOSTS", "files.clinic.example:99999"),
     ("BOOKING_EMBED_ORIGINS", "https://www.clinic.example/page"),
     ("BOOKING_EMBED_ORIGINS", "*"),
+    ("BOOKING_EMBED_ORIGINS", "https://www.clinic.example:99999"),
     ("BOOKING_WAITLIST_MINUTES", "5"),
     ("BOOKING_METRICS_TOKEN", "short"),
 ]
@@ -413,6 +420,15 @@ def test_a_database_that_is_away_is_told_in_one_sentence(command: str) -> None:
 
     assert "BOOKING_DATABASE_URL names a database that cannot be used: connection failed" in said
     assert "word" not in said
+
+
+def test_an_option_that_no_server_knows_is_told_in_one_sentence() -> None:
+    said = what_it_says(
+        "postgresql+psycopg://u:word@127.0.0.1/none?sllmode=require", command="check"
+    )
+
+    assert 'cannot be used: invalid connection option "sllmode"' in said
+    assert "Traceback" not in said
 
 
 def test_a_database_that_is_damaged_is_told_in_one_sentence(tmp_path: Path) -> None:
