@@ -248,10 +248,10 @@ def audit_verify() -> None:
     faults = list(audit.verify(db.session(), keys))
     for fault in faults:
         click.echo(f"Entry {fault.number} {fault.what}.")
-    head = audit.head(db.session())
-    click.echo(f"{head.number} entries; the last is sealed {head.digest.hex()[:16]}.")
     if faults:
         raise click.ClickException("The trail is broken.")
+    head = audit.head(db.session())
+    click.echo(f"{head.number} entries; the last is sealed {head.digest.hex()[:16]}.")
 
 
 @click.group("keys")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from booking.models import AuditEntry, AuditHead
@@ -84,8 +84,7 @@ def verify(session: Session, keys: Keys) -> Iterator[Break]:
     settings, and afterwards up to the entry at which it was laid down.
     """
     keys = with_kept(session, keys)
-    end = session.get_one(AuditHead, 1, populate_existing=True)
-    last, seal = end.number, end.digest  # read first: the chain goes on while we walk along it
+    last, seal = _end(session)  # read first: the chain goes on while we walk along it
     expected, before = 1, BEGINNING
     for entry in _all(session, last):
         if entry.number != expected:
@@ -148,6 +147,14 @@ def entries(session: Session, wanted: Filter) -> Sequence[AuditEntry]:
 def head(session: Session) -> AuditHead:
     """The end of the trail; written down elsewhere, it shows whether the trail was cut short."""
     return session.get_one(AuditHead, 1)
+
+
+def _end(session: Session) -> tuple[int, bytes]:
+    """Where the chain went on to, as it says itself; what is there, if it says nothing any more."""
+    end = session.get(AuditHead, 1, populate_existing=True)
+    if end is not None:
+        return end.number, end.digest
+    return session.scalar(select(func.max(AuditEntry.number))) or 0, b""
 
 
 def _all(session: Session, end: int) -> Iterator[AuditEntry]:

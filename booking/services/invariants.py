@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Status
 from booking.models import Appointment, AppointmentEvent, Audience, Clinic, Occupancy, OwedMessage
+from booking.models.base import Base
 from booking.services import audit, rotation
 from booking.services.links import Keys
 from booking.services.telling import CHANGES
@@ -19,10 +20,11 @@ SHOWN = 5
 SLACK = timedelta(minutes=5)
 FIRST_RELEASE = datetime(2026, 1, 1, tzinfo=UTC)
 TIME_OF_THE_CLINIC = ("opening_hours", "opening_break", "closure", "holiday_override")
-GUARDS_OF_SQLITE = "SELECT lower(name) FROM sqlite_master WHERE type = 'trigger'"
+GUARDS_OF_SQLITE = "SELECT lower(name) FROM sqlite_master WHERE type IN ('trigger', 'table')"
 GUARDS_OF_POSTGRESQL = """
 SELECT lower(tgname) FROM pg_trigger WHERE tgenabled <> 'D'
 UNION SELECT conname FROM pg_constraint WHERE contype = 'x'
+UNION SELECT relname FROM pg_class WHERE relkind = 'r'
 """
 CLOCK = "the clock and its zones are sane"
 
@@ -63,7 +65,7 @@ def _file(session: Session) -> Iterator[str]:
 
 
 def _guards(session: Session) -> Iterator[str]:
-    """What refuses an overlap (law 1) and what says that somebody's time has changed.
+    """What refuses an overlap (law 1), what says that somebody's time has changed, and all tables.
 
     A copy that other means put back, or a table that was made anew by hand, may be without it, and
     nobody would notice before it is needed.
@@ -74,6 +76,7 @@ def _guards(session: Session) -> Iterator[str]:
     clinics = ("_on_insert_any", "_on_update_any", "_on_delete_any") if sqlite else ("",)
     law = ("_on_insert", "_on_update") if sqlite else ("",)
     wanted = {
+        *Base.metadata.tables,
         *(f"occupancy_overlap{each}" for each in law),
         *(f"{table}_version_on_{each}" for table in ("occupancy", "busy_time") for each in own),
         *(f"{table}_version{each}" for table in TIME_OF_THE_CLINIC for each in clinics),

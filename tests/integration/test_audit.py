@@ -106,6 +106,14 @@ def test_a_removed_row_is_found_and_named(number: int) -> None:
 
 
 @pytest.mark.usefixtures("chain")
+def test_an_end_that_was_taken_away_is_found() -> None:
+    with transaction() as session:
+        session.execute(delete(AuditHead))
+
+    assert breaks() == [LENGTH]
+
+
+@pytest.mark.usefixtures("chain")
 def test_two_rows_that_changed_places_are_found() -> None:
     with transaction() as session:
         for old, new in ((7, -1), (8, 7), (-1, 8)):

@@ -326,6 +326,14 @@ def test_a_guard_that_is_gone_is_found(app: Flask, of: str) -> None:
     assert faults() == ["the database guards its laws"]
 
 
+def test_a_table_that_is_gone_is_found(app: Flask) -> None:
+    assert app
+    with transaction() as session:
+        session.execute(text("DROP TABLE told"))
+
+    assert faults() == ["the database guards its laws"]
+
+
 def test_a_clock_that_begins_anew_is_found_before_anybody_has_booked(sqlite_app: Flask) -> None:
     assert sqlite_app
 
