@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from booking.messages.delivery import DeliveryError, Transport
+from booking.messages.delivery import DeliveryError, TemporaryFailure, Transport
 from booking.messages.facts import ClinicFacts
 from booking.messages.mail import Mail
 from booking.messages.smtp import SmtpTransport, Step
@@ -44,6 +44,11 @@ REMEDY = {
     "and a password in BOOKING_SMTP_URL.",
     Step.CONTENT: "Its answer says what it dislikes about the message; ask who runs it.",
 }
+FOR_NOW = (
+    "It may be taken later: many refuse at first who is new to them. The service would try again "
+    "for two days; ask once more in ten minutes."
+)
+"""For an answer that begins with 4 (RFC 5321 §4.2.1)."""
 
 
 def examine(state: Booking, session: Session, address: str, tell: Tell) -> bool:
@@ -80,7 +85,8 @@ def _by_steps(relay: SmtpTransport, mail: Mail, tell: Tell) -> bool:
         with relay.connect(reached) as connection:
             connection.send(mail)
     except DeliveryError as fault:
-        _no(tell, DONE[left[0]], fault.text, REMEDY[left[0]])
+        later = isinstance(fault, TemporaryFailure) and fault.text.startswith("4")
+        _no(tell, DONE[left[0]], fault.text, FOR_NOW if later else REMEDY[left[0]])
     return not left
 
 

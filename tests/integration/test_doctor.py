@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from booking.app import create_app
-from booking.doctor import DONE, REMEDY
+from booking.doctor import DONE, FOR_NOW, REMEDY
 from booking.messages.smtp import SmtpTransport, Step
 from booking.messages.transports import Transport, transport_from_url
 from booking.models import Heartbeat
@@ -141,6 +141,16 @@ def test_what_the_relay_refuses_is_told_with_its_answer(ask: Ask, stage: Stage, 
 
     refused_at(done, step)
     assert "     550 not here\n" in done.output
+
+
+def test_what_the_relay_refuses_for_now_sends_nobody_to_check_the_address(ask: Ask) -> None:
+    with SmtpSink().fail("RCPT", "450 4.2.0 greylisted") as sink:
+        done = ask(a_relay(f"smtp://127.0.0.1:{sink.port}"))
+
+    assert said(done, "no") == [DONE[Step.RECIPIENT]]
+    assert "     450 4.2.0 greylisted\n" in done.output
+    assert FOR_NOW in done.output
+    assert REMEDY[Step.RECIPIENT] not in done.output
 
 
 def test_a_relay_that_hangs_up_on_us_is_told(ask: Ask) -> None:
