@@ -16,6 +16,12 @@ NUL = "\0"
 """PostgreSQL stores no text with it, and refuses to look for any."""
 
 Text = Annotated[str, Field(max_length=2000, pattern=f"^[^{NUL}]*$")]
+Name = Annotated[
+    Text, Field(max_length=120, description="As its owner writes it.", examples=["Sam Rivers"])
+]
+Reason = Annotated[Text, Field(max_length=500, examples=["I am away."])]
+Email = Annotated[Text, Field(max_length=254, examples=["sam@mail.example"])]
+Phone = Annotated[Text, Field(max_length=40, examples=["(212) 555-0123"])]
 Instant = Annotated[
     str,
     Field(
@@ -52,15 +58,10 @@ Language = Annotated[
 class PatientBody(Body):
     """Who is to be met."""
 
-    name: Text = Field(description="As its owner writes it.", examples=["Sam Rivers"])
-    email: Text = Field(
-        description="One plain address; the invitation goes there.",
-        examples=["sam@mail.example"],
-    )
-    phone: Text | None = Field(
-        None,
-        description="As people type it; needed when the service's mode is `phone`.",
-        examples=["(212) 555-0123"],
+    name: Name
+    email: Email = Field(description="One plain address; the invitation goes there.")
+    phone: Phone | None = Field(
+        None, description="As people type it; needed when the service's mode is `phone`."
     )
     timezone: Timezone = None
     may_leave_message: MayLeaveMessage = False
@@ -102,23 +103,20 @@ class RescheduleBody(Body):
 class CancelBody(Body):
     """Why an appointment is cancelled; the clinic reads it, nobody is mailed it."""
 
-    reason: Text = Field("", description="At most 500 characters.", examples=["I am away."])
+    reason: Reason = ""
 
 
 class CallerBody(Body):
     """Who is to be met, with an address or a number, as they told the desk."""
 
-    name: Text = Field(description="As its owner writes it.", examples=["Sam Rivers"])
-    email: Text | None = Field(
-        None,
-        description="The invitation goes there; without it nobody is written to.",
-        examples=["sam@mail.example"],
+    name: Name
+    email: Email | None = Field(
+        None, description="The invitation goes there; without it nobody is written to."
     )
-    phone: Text | None = Field(
+    phone: Phone | None = Field(
         None,
         description="As people type it; needed without an address, and when the service's mode is"
         " `phone`.",
-        examples=["(212) 555-0123"],
     )
     timezone: Timezone = None
     may_leave_message: MayLeaveMessage = False

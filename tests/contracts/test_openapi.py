@@ -153,6 +153,24 @@ def test_every_example_is_as_it_is_described() -> None:
             Draft202012Validator(schema).validate(example["value"])
 
 
+@pytest.mark.parametrize("field", ["name", "email", "phone"])
+def test_no_text_is_taken_that_is_longer_than_is_described(client: FlaskClient, field: str) -> None:
+    described = openapi.document()["components"]["schemas"]["PatientBody"]["properties"][field]
+    [longest] = {
+        each["maxLength"]
+        for each in described.get("anyOf", [described])
+        if each["type"] == "string"
+    }
+    fits = {"name": "x" * 120, "email": f"{'x' * 64}@mail.example", "phone": "(212) 555-0123"}
+
+    for text, status in ((fits[field], 201), ("x" * (longest + 1), 422)):
+        patient = {"name": "Sam", "email": "sam@mail.example", field: text}
+        wish = {"service": "visit", "start": "2026-11-24T14:00:00Z", "email_consent": True}
+        answer = client.post("/api/v1/appointments", json=wish | {"patient": patient})
+        assert answer.status_code == status
+    assert longest == {"name": 120, "email": 254, "phone": 40}[field]
+
+
 def test_the_document_is_served_and_kept(client: FlaskClient) -> None:
     first = client.get("/api/v1/openapi.json")
 
