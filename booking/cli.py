@@ -308,7 +308,7 @@ def person_show(address: str) -> None:
 @click.confirmation_option(prompt="This cannot be taken back. Erase it?")
 @_our_database()
 def person_erase(address: str) -> None:
-    """Erase what is stored about who has ADDRESS, but for what is yet to come."""
+    """Erase what is stored about who has ADDRESS, but for what is yet to come or owed a message."""
     state = _app().extensions["booking"]
     erased, left = 0, 0
     letters = retention.letters_of(db.session(), address, state.house)
