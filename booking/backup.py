@@ -198,7 +198,7 @@ def _at_hand(path: Path) -> Iterator[Path]:
                     shutil.copyfileobj(source, target)
         checksum = path.with_name(f"{path.name}.sha256")
         if path != STREAM and checksum.exists():
-            wanted = checksum.read_text(encoding="utf-8").split()[:1]
+            wanted = checksum.read_text(encoding="utf-8", errors="replace").split()[:1]
             if wanted != [_digest(copy)]:
                 raise BackupError("The copy is not what was written: its SHA-256 is another.")
         yield copy

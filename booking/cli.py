@@ -65,9 +65,13 @@ def _our_database() -> Iterator[None]:
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """A database that is away, held by others or damaged: one sentence."""
+    """A database that is away, held by others or damaged, a disk that is full: one sentence."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # who reads what we say has read enough
+    except OSError as error:
+        raise click.ClickException(f"It did not work: {error.strerror or error}.") from None
     except Away:
         raise click.ClickException(AWAY) from None
     except Busy:

@@ -179,7 +179,8 @@ def test_copies_made_while_others_write_are_whole(
 
 
 @pytest.mark.parametrize(
-    "damage", ["bytes", "no copy", "not empty", "there already", "no folder", "no database"]
+    "damage",
+    ["bytes", "no copy", "not empty", "there already", "no folder", "no database", "no checksum"],
 )
 def test_what_cannot_be_done_is_said_and_does_nothing(
     sqlite_app: Flask, clock: Clock, mailbox: Mailbox, tmp_path: Path, damage: str
@@ -198,7 +199,9 @@ def test_what_cannot_be_done_is_said_and_does_nothing(
         if damage == "no database":
             content[100:] = b"\xff" * len(content[100:])
         copy.write_bytes(b"nothing" if damage == "no copy" else content)
-        if damage != "bytes":
+        if damage == "no checksum":
+            copy.with_name("copy.sha256").write_bytes(b"\xff\xfe")
+        elif damage != "bytes":
             copy.with_name("copy.sha256").unlink()
         done = run(other, "restore", copy)
 

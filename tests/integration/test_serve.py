@@ -16,9 +16,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from flask import Flask
 from sqlalchemy import create_engine, text
 
+from booking import cli
 from booking.app import create_app
 from booking.models.database import db
 from booking.settings import SettingError, Settings
@@ -437,6 +439,13 @@ def test_a_database_that_is_damaged_is_told_in_one_sentence(tmp_path: Path) -> N
     said = what_it_says(f"sqlite:///{tmp_path}/booking.db", command="check")
 
     assert "cannot be used: file is not a database" in said
+
+
+def test_a_disk_that_is_full_is_told_in_one_sentence() -> None:
+    said = pytest.raises(ClickException, match=r"^It did not work: No space left on device\.$")
+
+    with said, cli._in_words():
+        Path("/dev/full").write_text("what a command says")
 
 
 def test_the_first_upgrade_makes_the_folder_of_the_database_for_us_alone(tmp_path: Path) -> None:
