@@ -11,9 +11,8 @@ def status() -> int:
     line = http.client.HTTPConnection(
         "127.0.0.1", int(os.environ.get("BOOKING_PORT") or 8000), timeout=4
     )
-    line.request(
-        "GET", "/healthz", headers={"Host": urlsplit(os.environ["BOOKING_BASE_URL"]).netloc}
-    )
+    name = urlsplit(os.environ["BOOKING_BASE_URL"].strip().lower()).netloc
+    line.request("GET", "/healthz", headers={"Host": name})
     return line.getresponse().status
 
 

@@ -194,7 +194,7 @@ def test_no_log_holds_a_path_or_an_address(tmp_path: Path) -> None:
 
 
 def test_the_containers_question_is_answered(house: House) -> None:
-    environ = os.environ | {"BOOKING_BASE_URL": f"https://localhost:{house.proxy.secure}"}
+    environ = os.environ | {"BOOKING_BASE_URL": f"HTTPS://LocalHost:{house.proxy.secure}"}
     command = (sys.executable, ROOT / "deploy" / "healthy.py")
 
     answers = [
