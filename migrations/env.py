@@ -6,8 +6,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from booking.models import schema
 from booking.serve import cannot_be_used, private_folder
@@ -27,20 +26,12 @@ def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     return plain[type(item).__name__]
 
 
-def reached() -> Connection:
-    """A connection to the database; what hinders it is said in a sentence."""
-    try:
-        return database.engine.connect()  # type: ignore[no-any-return]
-    except DBAPIError as error:
-        raise CommandError(cannot_be_used(error)) from None
-
-
 def run() -> None:
     """Migrate in one transaction, on whichever database."""
     settings = current_app.extensions["booking"].settings
     if settings.sqlite_path is not None:
         private_folder(settings.sqlite_path.parent)
-    with reached() as connection:
+    with database.engine.connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         driver = connection.connection.dbapi_connection
         if sqlite:
@@ -68,4 +59,7 @@ def run() -> None:
             driver.execute("PRAGMA foreign_keys=ON")
 
 
-run()
+try:
+    run()
+except (OperationalError, ProgrammingError) as error:  # away, full, or not ours to change
+    raise CommandError(cannot_be_used(error)) from error

@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from click import ClickException
 from flask import Flask
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from booking import cli
 from booking.app import create_app
@@ -40,6 +41,7 @@ from tests.integration.servers import (
     is_alive,
     linux_only,
 )
+from tests.postgres import drop_database, make_database
 from tests.smtp_sink import free_port
 
 pytestmark = linux_only
@@ -439,6 +441,24 @@ def test_a_database_that_is_damaged_is_told_in_one_sentence(tmp_path: Path) -> N
     said = what_it_says(f"sqlite:///{tmp_path}/booking.db", command="check")
 
     assert "cannot be used: file is not a database" in said
+
+
+@pytest.mark.parametrize("command", ["serve", "db upgrade"])
+def test_a_database_in_which_we_may_make_nothing_is_told_in_one_sentence(
+    postgres_server: str, command: str
+) -> None:
+    name = f"not_ours_{os.getpid()}"
+    url = make_database(postgres_server, name)
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        said = what_it_says(
+            make_url(url).set(username=name).render_as_string(hide_password=False), command=command
+        )
+        connection.execute(f"DROP ROLE {name}")
+    drop_database(postgres_server, name)
+
+    assert "cannot be used: permission denied for schema public" in said
 
 
 def test_a_disk_that_is_full_is_told_in_one_sentence() -> None:
