@@ -161,10 +161,10 @@ def _revisions_in(settings: Settings, copy: Path) -> set[str]:
 def _put_back(settings: Settings, copy: Path) -> None:
     target = settings.sqlite_path
     if target is None:
-        _run(
-            ["pg_restore", "--no-owner", "--exit-on-error", "--single-transaction", str(copy)],
-            settings,
-        )
+        # Who owns what and who may do what is this server's business: another has other roles,
+        # and the extension may be its administrator's.
+        ours = ["--no-owner", "--no-privileges", "--no-comments"]
+        _run(["pg_restore", *ours, "--exit-on-error", "--single-transaction", str(copy)], settings)
         return
     with closing(sqlite3.connect(copy)) as source:
         db.session.remove()

@@ -7,17 +7,18 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import Result
 from flask import Flask
 from flask_migrate import downgrade
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import URL, inspect, text
+from sqlalchemy import URL, inspect, make_url, text
 
 from booking.app import create_app
 from booking.backup import _run, back_up
@@ -154,6 +155,38 @@ def test_a_copy_of_an_older_release_is_brought_up_to_date(
         with db.engine.connect() as connection:
             assert schema.revisions_of(connection) == {schema.newest()}
         db.engine.dispose()
+
+
+@contextmanager
+def of_an_administrator(server: str, name: str) -> Iterator[str]:
+    """A database in which the role of its name may make tables, and nothing else is its own."""
+    url = postgres.make_database(server, name)
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION btree_gist")
+        connection.execute(f"CREATE ROLE {name} LOGIN")
+        connection.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+    yield make_url(url).set(username=name).render_as_string(hide_password=False)
+    postgres.drop_database(server, name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP ROLE {name}")
+
+
+def test_a_copy_comes_back_where_roles_and_extension_are_others(
+    postgres_server: str, clock: Clock, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    if not shutil.which("pg_dump") and os.environ.get("CI") != "true":
+        pytest.skip("pg_dump is not installed")
+    copy = tmp_path / "copy"
+    with of_an_administrator(postgres_server, f"one_{os.getpid()}") as url:
+        app = restored(url, clock, mailbox)
+        run(app, "db", "upgrade")
+        made = run(app, "backup", copy)
+
+    with of_an_administrator(postgres_server, f"other_{os.getpid()}") as url:
+        done = run(restored(url, clock, mailbox), "restore", copy)
+
+    assert made.exit_code == 0, made.output
+    assert done.exit_code == 0, done.output
 
 
 def test_copies_made_while_others_write_are_whole(
