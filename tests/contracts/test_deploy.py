@@ -1,12 +1,15 @@
 """What is ready to deploy says the same as the code, and so do the documents about it."""
 
 import ipaddress
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +147,22 @@ def test_each_nightly_copy_has_a_name_of_its_own() -> None:
     done = subprocess.run(shlex.split(shown), capture_output=True, text=True, check=True)
 
     assert re.search(r" backup /var/backups/booking/\d{4}-\d\d-\d\dT\d{6}\.copy$", done.stdout)
+
+
+def test_what_is_older_than_a_month_goes_also_what_was_left_half_way(tmp_path: Path) -> None:
+    command = unit(DEPLOY / "systemd/booking-backup.service")["ExecStartPost"][0]
+    month_old = time.time() - timedelta(days=32).total_seconds()
+    for name in (".backup-x/copy", "old.copy", "old.copy.sha256", "new.copy", "new.copy.sha256"):
+        copy = tmp_path / name
+        copy.parent.mkdir(exist_ok=True)
+        copy.touch()
+        if not name.startswith("new"):
+            os.utime(copy, (month_old, month_old))
+
+    subprocess.run(command.replace("/var/backups/booking", str(tmp_path)).split(), check=True)
+
+    left = {each.name for each in tmp_path.rglob("*") if each.is_file()}
+    assert left == {"new.copy", "new.copy.sha256"}
 
 
 def test_the_service_starts_with_the_settings_of_the_unit(tmp_path: Path) -> None:
