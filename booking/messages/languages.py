@@ -87,7 +87,10 @@ def city(zone: str, language: str) -> str:
     ours = zone.rpartition("/")[2].replace("_", " ")
     if language == ENGLISH:
         return ours
-    return str(Locale.parse(language).time_zones.get(zone, {}).get("city", ours))
+    called = Locale.parse(language).time_zones  # the CLDR keeps a place under its first name
+    former = (old for old, new in get_global("zone_aliases").items() if new == zone)
+    names = (called[each]["city"] for each in (zone, *former) if "city" in called.get(each, {}))
+    return str(next(names, ours))
 
 
 def _in_order(names: Iterable[tuple[int, str]]) -> tuple[str, ...]:

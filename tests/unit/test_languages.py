@@ -117,6 +117,7 @@ def test_english_places_are_called_as_before() -> None:
     assert city("Asia/Calcutta", "en") == "Kolkata", "as browsers still call the zone"
     assert city("Europe/Kiev", "en") == city("Europe/Kyiv", "en") == "Kyiv"
     assert city("Europe/London", "es") == "Londres"
+    assert city("Asia/Calcutta", "es") == city("Asia/Kolkata", "es") == "Calcuta"
     assert city("America/Bogota", "es") == "Bogotá"
     assert city("America/Chicago", "es") == "Chicago"
 
