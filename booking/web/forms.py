@@ -61,12 +61,28 @@ class Checked(StringField):
     checked: Any = None
 
 
-class Reachable(Form):
-    """How a patient's number and address are checked, wherever they are typed."""
+class Written(Form):
+    """How a patient's address is checked, wherever it is typed."""
+
+    email_asked: HiddenField
+
+    def validate_email(self, field: Checked) -> None:
+        """An address that looks mistyped is asked about once; pressed again, it is right."""
+        meant = probably_meant(field.checked) if field.checked else None
+        if meant is None or self.email_asked.data == field.checked:
+            return
+        self.email_asked.data = field.checked
+        sentence = _(
+            "Did you mean %(meant)s? Correct the address, or press the button again if it is right."
+        )
+        raise ValidationError(sentence % {"meant": meant})
+
+
+class Reachable(Written):
+    """The same with a number."""
 
     _country: str
     phone_needed: bool
-    email_asked: HiddenField
 
     def validate_phone(self, field: Checked) -> None:
         """A call needs a number; otherwise it is the patient's choice."""
@@ -80,17 +96,6 @@ class Reachable(Form):
             field.checked = fields.phone_number(text, self._country)
         except ValueError as error:
             raise ValidationError(str(error)) from None
-
-    def validate_email(self, field: Checked) -> None:
-        """An address that looks mistyped is asked about once; pressed again, it is right."""
-        meant = probably_meant(field.checked) if field.checked else None
-        if meant is None or self.email_asked.data == field.checked:
-            return
-        self.email_asked.data = field.checked
-        sentence = _(
-            "Did you mean %(meant)s? Correct the address, or press the button again if it is right."
-        )
-        raise ValidationError(sentence % {"meant": meant})
 
 
 class BookingForm(Reachable):
@@ -193,10 +198,11 @@ class ContactForm(Reachable):
         return Calls(self.phone.checked, self.may_leave_message.data, self.may_text.data)
 
 
-class LostForm(Form):
+class LostForm(Written):
     """Where the mail went that is lost."""
 
     email = Checked(_l("Email address"), [checked(fields.email_address)])
+    email_asked = HiddenField()
 
 
 class RescheduleForm(Form):

@@ -45,6 +45,13 @@ def test_the_mail_comes_again_to_the_address_on_file(
     assert {each.recipient for each in mailbox.mails} == {SAMS}
 
 
+def test_a_mistyped_address_is_asked_about_before_a_mail_is_waited_for(client: FlaskClient) -> None:
+    asked = page_of(send(client, get(client, "/find"), "/find", email="sam@gmial.com"))
+
+    assert "Did you mean sam@gmail.com?" in asked.alerts()[0].text
+    assert send(client, asked, "/find").status_code == 303
+
+
 def test_the_answer_is_the_same_for_an_address_that_nobody_has(
     booked: Flask, client: FlaskClient, clock: Clock, mailbox: Mailbox
 ) -> None:
