@@ -24,6 +24,7 @@ from booking.services.inbox import check_keepable, keep_appointment
 from booking.services.owing import newest_to_patient
 from booking.services.own_data import own_data
 from booking.services.waitlist import is_waiting, open_offer
+from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
 from booking.web.limits import limit_bookings, limit_holds
@@ -73,11 +74,14 @@ def invite(token: str) -> ResponseReturnValue:
 
 @bp.get("/reschedule")
 def reschedule_times(token: str) -> ResponseReturnValue:
-    """The times to which it can be moved, and the question once one is chosen."""
+    """The times to which it can be moved, and the question once another than its own is chosen."""
     found = _changeable(token)
     form = RescheduleForm()
     form.start.data = request.args.get("start", "")
-    form.practitioner.data = read_query(request.args, found.service).practitioner
+    whom = form.practitioner.data = read_query(request.args, found.service).practitioner
+    its_own = fields.utc_text(found.start_at), found.practitioner.slug
+    if (form.start.data, whom or found.practitioner.slug) == its_own:  # or it was moved there
+        return redirect(url_for(".appointment", token=token, kept=1))
     return _move_page(found, token, form)
 
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete
 
 from booking.messages.transports import PermanentFailure
-from booking.models import Appointment, Clinic, HealthcareService, Resource
+from booking.models import Appointment, Clinic, Closure, HealthcareService, Resource
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment, cancel_appointment
 from booking.services.links import token_of
@@ -407,6 +407,40 @@ def test_moving_asks_with_the_old_time_and_the_new(client: FlaskClient) -> None:
 
     assert "Tuesday 24 November" in page.text
     assert "Wednesday 25 November" in page.text
+
+
+def test_who_goes_back_after_a_move_or_chooses_the_same_time_hears_that_it_stays(
+    client: FlaskClient,
+) -> None:
+    link = a_link("Tue 09:00", practitioner="ada")
+    back = _move(link, "Wed 14:00")
+    send(client, get(client, back), "")
+
+    for question in (back, f"{back}&practitioner=ada"):
+        again = client.get(question)
+        assert again.location == f"{link}?kept=1"
+    assert "Move the appointment" in get(client, f"{back}&practitioner=ben").text
+
+
+def test_who_can_move_to_no_other_time_is_told_whom_to_call(client: FlaskClient) -> None:
+    link = a_link("Tue 09:00")
+    page = get(client, _move(link, "Wed 10:00"))
+    with transaction() as session:
+        session.add(Closure(starts_at=NOW, ends_at=at("Fri 09:00") + timedelta(days=700)))
+
+    answer = page_of(send(client, page, ""))
+
+    assert "Nothing else is free online just now. Call us on" in answer.alerts()[0].text
+
+
+def test_a_button_that_came_too_late_leads_back_to_its_appointment(
+    client: FlaskClient, sqlite_app: Flask
+) -> None:
+    link = a_link()
+
+    refused = page_of(send(sqlite_app.test_client(), get(client, link), "/data"))
+
+    assert refused.link("See your appointment") == link
 
 
 def test_a_patient_who_chooses_another_practitioner_gets_that_one(client: FlaskClient) -> None:
