@@ -64,7 +64,7 @@ def join(
     """Put an appointment's patient on the list, or change what they said; the place is kept.
 
     Raises:
-        WrongState: if there is nothing to wait for any more.
+        WrongState: if there is nothing to wait for any more, or nothing more will be offered.
         TooLate: if the appointment may not be moved any more.
     """
     lock(session, appointment)
@@ -72,6 +72,8 @@ def join(
         raise WrongState("Only who is booked waits for an earlier time.")
     if not patient_may_change(appointment, now=now):
         raise TooLate
+    if has_had_all(session, appointment):
+        raise WrongState("Nobody is offered more.")
     entry = entry_of(session, appointment)
     if entry is None:
         entry = WaitlistEntry(appointment_id=appointment.id, joined_at=now)
@@ -162,9 +164,21 @@ def open_offer(
 
 
 def is_waiting(session: Session, appointment: Appointment, *, now: datetime) -> bool:
-    """Whether an appointment's patient can still be offered an earlier time."""
+    """Whether an appointment's patient can still be offered an earlier time.
+
+    Not after the last day that would suit, nor when they may not move any more.
+    """
     entry = entry_of(session, appointment)
-    return entry is not None and _still_waits(entry, now)
+    if entry is None or not patient_may_change(appointment, now=now):
+        return False
+    clock = clock_of(appointment, session.get_one(Clinic, 1))
+    return _still_waits(entry, now) and now.astimezone(clock).date() <= entry.until_on
+
+
+def has_had_all(session: Session, appointment: Appointment) -> bool:
+    """Whether an appointment's patient was offered a time as often as anybody is."""
+    entry = entry_of(session, appointment)
+    return entry is not None and len(entry.offers) >= MOST_OFFERS
 
 
 def waiting_now(session: Session, *, now: datetime) -> Sequence[WaitlistEntry]:

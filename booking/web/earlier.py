@@ -1,9 +1,9 @@
 """The patient's way to an earlier time: asking to be told, and answering an offer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -31,8 +31,11 @@ def form(token: str) -> ResponseReturnValue:
 @bp.post("/earlier")
 @limit_bookings
 def join(token: str) -> ResponseReturnValue:
-    """Put the patient on the list: 303 to the appointment's page, 422 if the form is wrong."""
+    """Put the patient on the list: 303 to the appointment's page, 422 if the form is wrong, 409 for
+    whom nothing more will be offered."""
     found = appointment_by_token(db.session(), token)
+    if waitlist.has_had_all(db.session(), found):
+        return _page(found, token, WaitingForm.of(found, None)), 409
     filled = WaitingForm.of(found, None)
     if not filled.validate_on_submit():
         return _page(found, token, filled), 422
@@ -45,12 +48,16 @@ def join(token: str) -> ResponseReturnValue:
 
 @bp.post("/earlier/leave")
 def leave(token: str) -> ResponseReturnValue:
-    """Take the patient off the list."""
-
-    def act(session: Session, found: Appointment) -> None:
+    """Take the patient off the list: 303 to the appointment's page."""
+    button = ButtonForm()
+    if not button.validate_on_submit():
+        found = appointment_by_token(db.session(), token)
+        said = WaitingForm.of(found, waitlist.entry_of(db.session(), found), formdata=None)
+        return _page(found, token, said, button.faults()), 422
+    with transaction() as session:
+        found = appointment_by_token(session, token)
         waitlist.leave(session, found, booking().house, actor=PATIENT, now=now())
-
-    return _act(token, act, kept=1)
+    return redirect(url_for("patient.appointment", token=token, kept=1), 303)
 
 
 @bp.get("/offer")
@@ -115,17 +122,23 @@ def _offer_page(token: str, **more: object) -> str:
     )
 
 
-def _page(found: Appointment, token: str, filled: WaitingForm) -> str:
-    entry = waitlist.entry_of(db.session(), found)
+def _page(
+    found: Appointment,
+    token: str,
+    filled: WaitingForm,
+    faults: Sequence[tuple[str, str]] = (),
+) -> str:
+    session = db.session()
     return render_template(
         "patient/earlier.html",
         appointment=found,
         token=token,
         form=filled,
-        entry=entry if entry and entry.ended_at is None else None,
+        faults=filled.faults() or faults,
+        waiting=waitlist.is_waiting(session, found, now=now()),
+        had_all=waitlist.has_had_all(session, found),
         over=found.start_at <= now() or found.status != "booked",
         may_change=patient_may_change(found, now=now()),
         button=ButtonForm(),
         clock=waitlist.clock_of(found, clinic()).key,
-        submitted=request.method == "POST",
     )

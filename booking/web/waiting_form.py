@@ -37,13 +37,17 @@ class WaitingForm(Form):
         self._today: date = now().astimezone(zone).date()
 
     @classmethod
-    def of(cls, appointment: Appointment, entry: WaitlistEntry | None) -> "WaitingForm":
+    def of(
+        cls, appointment: Appointment, entry: WaitlistEntry | None, **more: Any
+    ) -> "WaitingForm":
         """The form as it is first shown: any time before the appointment, or what was said."""
-        last = appointment.start_at.astimezone(clock_of(appointment, clinic())).date()
+        zone = clock_of(appointment, clinic())
+        today, last = now().astimezone(zone).date(), appointment.start_at.astimezone(zone).date()
         weekdays, parts, until = ANY_DAY, ANY_PART, last
         whom = ""
         if entry is not None:
-            weekdays, parts, until = entry.weekdays, entry.parts, min(entry.until_on, last)
+            weekdays, parts = entry.weekdays, entry.parts
+            until = entry.until_on if today <= entry.until_on <= last else last
             whom = entry.practitioner.slug if entry.practitioner else ""
         return cls(
             appointment,
@@ -53,6 +57,7 @@ class WaitingForm(Form):
                 "practitioner": whom,
                 "until_on": until.isoformat(),
             },
+            **more,
         )
 
     def validate_weekdays(self, field: Ticks) -> None:

@@ -480,6 +480,64 @@ def test_who_waits_sees_so_on_their_page_until_they_leave_the_list(client: Flask
     assert left.link("Tell me about earlier times")
 
 
+def test_a_button_that_came_too_late_takes_nobody_off_the_list(
+    client: FlaskClient, sqlite_app: Flask
+) -> None:
+    form = get(client, f"{link_of(waits())}/earlier")
+
+    answer = send(sqlite_app.test_client(), form, "/leave")
+
+    assert answer.status_code == 422
+    again = page_of(answer)
+    assert "press the button again" in again.alerts()[0].text
+    assert again.heading == form.heading
+    assert again.form("").values()["until_on"] == "2026-11-24"
+
+
+def test_after_the_last_day_that_suits_the_page_promises_nothing(
+    client: FlaskClient, clock: Clock
+) -> None:
+    link = link_of(waits())
+    clock.now = at("Wed 09:00")
+
+    page = get(client, link)
+    form = get(client, page.link("Tell me about earlier times"))
+
+    assert "You are on the list" not in page.text
+    assert form.form("").values()["until_on"] == "2026-11-27"
+    assert send(client, form, "").status_code == 303
+    assert "You are on the list" in get(client, link).text
+
+
+def test_who_may_not_move_any_more_is_not_told_that_they_are_on_the_list(
+    client: FlaskClient, clock: Clock
+) -> None:
+    friday = Wish(ANY_DAY, ANY_PART, date(2026, 11, 27))
+    link = link_of(waits(waiting=Waiting(friday, None)))
+    clock.now = at("Fri 13:00")
+
+    assert "You are on the list" not in get(client, link).text
+
+
+def test_who_was_offered_three_times_is_told_so_instead_of_being_put_on_the_list(
+    client: FlaskClient, clock: Clock
+) -> None:
+    full_tuesday()
+    made, offerer = waits(), WaitlistOfferer(house=HOUSE, clock=clock)
+    form = get(client, f"{link_of(made)}/earlier")
+    for hour in (10, 11, 13):
+        frees(f"Tue {hour}:00")
+        offerer.turn()
+        with transaction() as session:
+            waitlist.decline(session, session.get_one(Appointment, made), HOUSE, now=NOW)
+
+    page, answer = get(client, f"{link_of(made)}/earlier"), send(client, form, "")
+
+    assert (answer.status_code, page_of(answer).text) == (409, page.text)
+    assert "as often as we do for one appointment" in page.text
+    assert page.link("See free times")
+
+
 def test_an_offer_that_has_ended_says_no_more_than_is_so(client: FlaskClient) -> None:
     made = waits()
     booked = get(client, f"{link_of(made)}/offer")
