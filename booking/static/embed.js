@@ -2,15 +2,17 @@
 (() => {
   const me = document.currentScript;
   const home = new URL(me.src).origin;
-  const { service = "", button = "" } = me.dataset;
-  const path = service ? `/services/${encodeURIComponent(service)}` : "/";
+  const { service = "", button = "", language = "" } = me.dataset;
+  const address = new URL(service ? `/services/${encodeURIComponent(service)}` : "/", home);
+  if (language) address.searchParams.set("lang", language);
   if (button) {
-    const link = Object.assign(document.createElement("a"), { href: home + path, textContent: button });
+    const link = Object.assign(document.createElement("a"), { href: address, textContent: button });
     link.className = "booking-button";
     return me.after(link);
   }
   const frame = document.createElement("iframe");
-  frame.src = `${home}${path}?embed=1`;
+  address.searchParams.set("embed", 1);
+  frame.src = address;
   frame.title = me.dataset.title || "Appointments";
   frame.loading = "lazy";
   frame.style.cssText = "width:100%;border:0;height:40rem";

@@ -78,7 +78,9 @@ document.addEventListener("submit", (event) => {
   const day = dayOf(location.href); // it may have changed in place since the form came
   if (day) data.set("day", day);
   else data.delete("day");
-  change(`${form.action}?${new URLSearchParams(data)}`, { focus: "#times-title" });
+  const asked = new URL(form.action); // in a frame it has words of its own
+  for (const [name, value] of data) asked.searchParams.set(name, value);
+  change(asked.href, { focus: "#times-title" });
 });
 
 addEventListener("popstate", () => change(location.href, { keep: "none" }));

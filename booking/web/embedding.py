@@ -9,16 +9,19 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
+from booking.messages.languages import LANGUAGES
 from booking.web.state import booking
 
 bp = Blueprint("embedding", __name__)
 
 FRAMED = frozenset({"public.services", "public.service_times"})
 """The pages that may stand in a frame."""
+LED_TO = frozenset({"public.booking_form", "lost.form"})
+"""The pages to which it leads."""
 
 
 def install(app: Flask) -> None:
-    """Carry the frame along from page to page, and let templates ask."""
+    """Carry the frame and its language from page to page, and let templates ask."""
     app.url_defaults(_stay_in_the_frame)
     app.jinja_env.globals["embedded"] = embedded
 
@@ -37,6 +40,17 @@ def embedded() -> bool:
     return asked and bool(booking().settings.embed_origins)
 
 
+def carried() -> dict[str, str]:
+    """What each link in the frame says of it; nothing outside of one.
+
+    A frame has no cookie, so the language that its website wants stands in every address.
+    """
+    if not embedded():
+        return {}
+    language = request.args.get("lang")
+    return {"embed": "1"} | ({"lang": language} if language in LANGUAGES else {})
+
+
 def allow_frame(response: Response, policy: str) -> None:
     """Let the clinic's websites, and nobody else, put this page into a frame."""
     origins = " ".join(booking().settings.embed_origins)
@@ -46,5 +60,8 @@ def allow_frame(response: Response, policy: str) -> None:
 
 
 def _stay_in_the_frame(endpoint: str, values: dict[str, Any]) -> None:
-    if endpoint in FRAMED and request and embedded():
-        values.setdefault("embed", 1)
+    if endpoint not in FRAMED | LED_TO or not request:
+        return
+    for name, value in carried().items():
+        if name == "lang" or endpoint in FRAMED:
+            values.setdefault(name, value)

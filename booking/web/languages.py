@@ -22,6 +22,7 @@ from booking.messages.languages import (
 from booking.models import Appointment
 from booking.models.database import Busy, db, let_go
 from booking.services.links import token_digest
+from booking.web.embedding import embedded
 
 PATIENTS = frozenset({"public", "patient", "contact", "erasure", "earlier", "lost"})
 """The blueprints whose pages patients see."""
@@ -97,7 +98,9 @@ def _begin() -> None:
     refresh()
     asked = request.args.get("lang")
     if asked in LANGUAGES and _is_for_patients():
-        session[CHOSEN], session[CHOSEN_FOR] = asked, _whose()
+        g.page_language = asked
+        if not embedded():  # a frame stores nothing
+            session[CHOSEN], session[CHOSEN_FOR] = asked, _whose()
 
 
 def _is_for_patients() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Mapping
 from flask import Flask, request
 
 from booking.models import HealthcareService
-from booking.web.embedding import embedded
+from booking.web.embedding import carried
 from booking.web.languages import page_language
 from booking.web.state import booking, clinic, now
 from booking.web.times import Times
@@ -30,7 +30,7 @@ def _kept_picker(
     people = tuple(
         (each.slug, each.name, each.text("title", language)) for each in service.practitioners
     )
-    page = language, embedded(), request.script_root, bool(request.args.get("whole"))
+    page = language, (*carried().items(),), request.script_root, bool(request.args.get("whole"))
     shown = month.first, month.chosen, month.today, month.sunday_first, times.next_free
     clinics_day = now().astimezone(clinic().zone).date()  # dates of its year are written without
     words = clinic().timezone, clinic().phone, people, clinics_day

@@ -50,6 +50,8 @@ FLAGS = [
 ]
 NO_LIMITS = replace(HOUSE, limits=False)
 EXIT = "https://www.weather.gov/"
+WEBSITE = "http://localhost:8009"
+"""It may show the times in a frame."""
 PHONE = ViewportSize(width=360, height=740)
 DESKTOP = ViewportSize(width=1280, height=900)
 
@@ -212,7 +214,8 @@ def _serve(template: Path, folder: Path) -> Iterator[Site]:
     path, port = folder / "booking.db", free_port()
     shutil.copy(template, path)
     url, clock, mailbox = f"http://127.0.0.1:{port}", Clock(), Mailbox()
-    settings = settings_for(f"sqlite:///{path}", BOOKING_BASE_URL=url)
+    more = {"BOOKING_BASE_URL": url, "BOOKING_EMBED_ORIGINS": WEBSITE}
+    settings = settings_for(f"sqlite:///{path}", **more)
     app = with_kept_templates(create_app(settings, clock=clock, transport=mailbox))
     with app.app_context(), transaction() as session:
         seed.seed_demo(session, HOUSE, hash_password(seed.DEMO_PASSWORD), now=clock.now)

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Opener, Site
+from tests.browser.conftest import PHONE, WEBSITE, Opener, Site
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
@@ -157,3 +157,28 @@ def test_choosing_somebody_keeps_the_day_that_was_opened_in_place(
 
     page.wait_for_url(re.compile("practitioner=maya-ellison"))
     expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
+
+
+def test_in_a_frame_of_the_clinics_website_the_choice_of_a_person_leaves_the_frame_whole(
+    site: Site, chromium: Browser
+) -> None:
+    script = f'<script src="{site.url}/embed.js" data-service="{TIMES[10:]}" data-language="es">'
+    website = {"content_type": "text/html", "body": f"<!doctype html><h1>Us</h1>{script}</script>"}
+    with chromium.new_context(viewport=PHONE, locale="en-US") as context:
+        context.grant_permissions(["local-network-access"])  # the website is not on this machine
+        page = context.new_page()
+        page.route(WEBSITE, lambda route: route.fulfill(**website))
+        page.goto(WEBSITE)
+        frame = page.frame_locator("iframe")
+
+        frame.locator("#practitioner").select_option("maya-ellison")
+        frame.get_by_role("button", name="Mostrar").click()
+
+        free = frame.locator(".day.free").first
+        whole = re.compile("practitioner=maya-ellison.*embed=1&lang=es")
+        expect(free).to_have_attribute("href", whole)
+        inside = frame.locator("body").evaluate("body => body.scrollHeight")
+        expect(page.locator("iframe")).to_have_css("height", f"{inside}px")
+        assert context.cookies() == []
+        frame.locator("a.slot").first.click()
+        expect(page.get_by_role("heading", name="Sus datos")).to_be_visible()

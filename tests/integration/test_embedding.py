@@ -65,6 +65,15 @@ def test_the_frame_stays_one_until_a_time_is_chosen(framed: FlaskClient) -> None
     assert [each.get("target") for each in times.all("base")] == ["_top"]
 
 
+def test_the_language_that_the_website_wants_stays_without_a_cookie(framed: FlaskClient) -> None:
+    services = get(framed, "/?embed=1&lang=es")
+    times = get(framed, services.link("First consultation"))
+    form = get(framed, times.link(", 9:00 a."))
+
+    assert [each.all("html")[0].get("lang") for each in (services, times, form)] == ["es"] * 3
+    assert "Set-Cookie" not in framed.get("/services/visit?embed=1&lang=es").headers
+
+
 def test_every_site_may_load_the_script_and_it_is_small(client: FlaskClient) -> None:
     answer = client.get("/embed.js")
 
