@@ -26,7 +26,11 @@ LOOKS: dict[str, list[tuple[ViewportSize, dict[str, list[str]]]]] = {
     "light": [(DESKTOP, {}), (PHONE, {"runOnly": LAYOUT})],
     "dark": [(DESKTOP, {"runOnly": COLOURS})],
 }
-TARGETS = "button, .button, a.day, a.slot, .exit, .brand, .turn a, input[type=checkbox], select"
+TARGETS = (
+    "button, .button, a.day, a.slot, .exit, .brand, .turn a, input[type=checkbox], select, "
+    "summary, .back a, .way-back a, .bottom a, .patient .rows dd > a"
+)
+"""Links within a sentence are as high as their line, as WCAG allows (2.5.8)."""
 TOO_SMALL = """
 selector => [...document.querySelectorAll(selector)]
   .filter(each => each.getClientRects().length)
