@@ -52,6 +52,14 @@ def test_another_mistyped_address_is_asked_about_too(client: FlaskClient) -> Non
     assert "sam@yahoo.com" in page_of(asked).alerts()[0].text
 
 
+def test_what_was_chosen_is_shown_to_who_chose_it(client: FlaskClient) -> None:
+    page = get(client, book(client, "Mon 10:00", **CHOICES).location)
+
+    assert "When we call, we ask for Alex." in page.text
+    assert "Booked by Kim Rivers, phone (212) 555-0188." in page.text
+    assert "“Dentist, probably”" in page.text
+
+
 def test_what_was_chosen_is_shown_where_staff_dial(client: FlaskClient) -> None:
     assert book(client, "Mon 10:00", **CHOICES).status_code == 303
     a_member_of_staff()
