@@ -463,6 +463,7 @@ def test_a_move_to_a_taken_time_keeps_the_old_one_and_offers_others(client: Flas
     assert answer.status_code == 409
     again = page_of(answer)
     assert "The appointment is still where it was." in again.text
+    assert again.title.startswith("Error: ")
     assert send(client, again, "").status_code == 303
     mine = db.session.query(Appointment).filter_by(patient_email="sam@mail.example").one()
     assert mine.start_at in (at("Wed 09:00"), at("Wed 11:00"), at("Wed 09:30"))
