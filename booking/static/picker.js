@@ -29,6 +29,11 @@ const show = async (address, { keep = "push", focus = null } = {}) => {
 const arrive = (address, keep, focus) => {
   if (keep === "push") history.pushState(null, "", address);
   if (keep === "replace") history.replaceState(null, "", address);
+  for (const each of document.querySelectorAll(".languages a")) {
+    const there = new URL(address); // the same month and day, in another language
+    there.searchParams.set("lang", each.lang);
+    each.href = there;
+  }
   if (focus) place().querySelector(focus)?.focus();
   if (address.endsWith("#times")) place().querySelector("#times").scrollIntoView({ block: "nearest" });
 };

@@ -159,6 +159,19 @@ def test_choosing_somebody_keeps_the_day_that_was_opened_in_place(
     expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
 
 
+def test_another_language_shows_the_day_that_was_opened_in_place(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12")
+    page.get_by_role("link", name="Thursday 3 December, free times").click()
+    expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
+
+    page.get_by_role("link", name="Español").click()
+
+    expect(page.locator("#times-title")).to_have_text("jueves 3 de diciembre")
+
+
 def test_in_a_frame_of_the_clinics_website_the_choice_of_a_person_leaves_the_frame_whole(
     site: Site, chromium: Browser
 ) -> None:
