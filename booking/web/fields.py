@@ -100,6 +100,8 @@ def phone_number(text: str, country: str) -> str:
         raise ValueError(
             _("Enter a phone number in full, like (212) 456-7890, or with + and the country code.")
         )
+    if number.extension:  # left out, it would be somebody else who answers
+        raise ValueError(_("We cannot dial an extension. Enter a number without one."))
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

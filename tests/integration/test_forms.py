@@ -72,6 +72,7 @@ UNKIND = [
     ("phone", "12"),
     ("phone", "call me"),
     ("phone", "1" * 50),
+    ("phone", "212 555 0123 ext. 4"),
     ("phone", "javascript:alert(1)"),
 ]
 
