@@ -89,7 +89,7 @@ def _told_apart() -> Iterator[None]:
         raise
 
 
-def let_go() -> None:
+def end_reading() -> None:
     """End what was begun for reading, also where the database has gone since.
 
     Nothing of it was to be kept, so its end is nobody's fault.

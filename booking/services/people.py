@@ -98,14 +98,7 @@ def invite(session: Session, email: str, standing: Standing, nobodys: str, deed:
         AccountExists: if the address has an account.
         NobodyToBe: if role and practitioner do not fit together.
     """
-    made = create_user(
-        session,
-        email,
-        nobodys,
-        now=deed.now,
-        role=standing.role,
-        practitioner=standing.practitioner,
-    )
+    made = _account(session, email, nobodys, standing, deed)
     made.active, made.joined_at = False, None
     _new_link(session, made, deed.house.keys, deed.now + INVITATION_LIFE, mail_at=deed.now)
     _note(session, "person.invite", made, deed, ("email", "role"))
@@ -121,16 +114,18 @@ def let_in(
         AccountExists: if the address has an account.
         NobodyToBe: if role and practitioner do not fit together.
     """
-    made = create_user(
-        session,
-        email,
-        password_hash,
-        now=deed.now,
-        role=standing.role,
-        practitioner=standing.practitioner,
-    )
+    made = _account(session, email, password_hash, standing, deed)
     _note(session, "person.join", made, deed, ("email", "password", "role"))
     return made
+
+
+def _account(
+    session: Session, email: str, password_hash: str, standing: Standing, deed: Deed
+) -> User:
+    role, practitioner = standing.role, standing.practitioner
+    return create_user(
+        session, email, password_hash, now=deed.now, role=role, practitioner=practitioner
+    )
 
 
 def invite_again(session: Session, number: int, deed: Deed) -> User:

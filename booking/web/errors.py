@@ -22,7 +22,7 @@ from booking.domain.refusals import (
     UnknownMail,
     WrongState,
 )
-from booking.models.database import Away, Busy, is_away, is_busy, let_go
+from booking.models.database import Away, Busy, end_reading, is_away, is_busy
 from booking.web import languages
 from booking.web.contract import Problem
 from booking.web.limits import limiter
@@ -180,7 +180,7 @@ def _where(error: Exception) -> list[str]:
 
 def _answer(status: int, code: str, *, look: bool = True) -> Response:
     """The page or problem of an error, without the clinic's words where we may not look."""
-    let_go()
+    end_reading()
     if request.path.startswith("/api/"):
         return problem(status, code)
     known = look and _clinic_known()
@@ -206,6 +206,6 @@ def _clinic_known() -> bool:
     try:
         clinic()
     except Exception:  # whatever it was, the page does without
-        let_go()
+        end_reading()
         return False
     return True

@@ -20,7 +20,7 @@ from booking.messages.languages import (
     known_language,
 )
 from booking.models import Appointment
-from booking.models.database import Busy, db, let_go
+from booking.models.database import Busy, db, end_reading
 from booking.services.links import token_digest
 from booking.web.embedding import embedded
 
@@ -137,7 +137,7 @@ def _of_the_appointment() -> str | None:
         try:
             g.looked_up = db.session.scalar(query)
         except (SQLAlchemyError, Busy):
-            let_go()
+            end_reading()
             g.looked_up = None
     return known_language(g.looked_up) if g.looked_up else None
 

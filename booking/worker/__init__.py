@@ -14,7 +14,7 @@ import structlog
 from flask import Flask
 
 from booking.messages.mailbox import MailboxAddress
-from booking.models.database import let_go
+from booking.models.database import end_reading
 from booking.services import outbox
 from booking.worker.calendars import CalendarReader
 from booking.worker.delivery import Worker
@@ -135,5 +135,5 @@ def _repeat(app: Flask, turn: Callable[[], float], stop: threading.Event) -> Non
                 rest = turn()
             except Exception as error:  # the loop outlives every fault
                 log.error("reader_failed", error=type(error).__name__)
-                let_go()
+                end_reading()
                 rest = AFTER_A_FAULT

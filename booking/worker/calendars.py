@@ -7,7 +7,7 @@ import structlog
 
 from booking.messages.foreign.apart import read_apart
 from booking.messages.foreign.faults import CalendarFault
-from booking.models.database import Busy, db, let_go, transaction
+from booking.models.database import Busy, db, end_reading, transaction
 from booking.services import busy
 from booking.services.links import Keys
 
@@ -47,7 +47,7 @@ class CalendarReader:
         try:
             due = busy.anything_due(db.session(), now=self._clock())
         finally:
-            let_go()
+            end_reading()
         if not due:
             return None
         with transaction() as session:

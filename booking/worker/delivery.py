@@ -26,7 +26,7 @@ from booking.messages.transports import (
     Transport,
 )
 from booking.models import Audience, Clinic, Kind, OwedMessage
-from booking.models.database import Busy, db, let_go, transaction
+from booking.models.database import Busy, db, end_reading, transaction
 from booking.services import correspondence, outbox, telling, upkeep
 from booking.services.kept_keys import with_kept
 from booking.services.links import Keys, renew_link
@@ -99,11 +99,11 @@ class Worker:
                 return IDLE
             return self._deliver()
         except (Busy, OperationalError):  # held by others, or away: soon it is there again
-            let_go()
+            end_reading()
             return IDLE
         except Exception as error:  # the loop outlives every fault; what was claimed is leased
             log.error("turn_failed", error=type(error).__name__)
-            let_go()
+            end_reading()
             return RELAY_REST[0]
 
     def _deliver(self) -> float:
@@ -241,7 +241,7 @@ class Worker:
         try:
             return outbox.anything_due(db.session(), now=self._clock())
         finally:
-            let_go()
+            end_reading()
 
     def _beat(self) -> None:
         now = self._clock()

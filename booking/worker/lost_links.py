@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from booking.models.database import db, let_go, transaction
+from booking.models.database import db, end_reading, transaction
 from booking.services import lost_links
 
 REST = 2.0
@@ -27,4 +27,4 @@ class LinkAnswerer:
         try:
             return lost_links.anybody_waits(db.session())
         finally:
-            let_go()
+            end_reading()

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from booking.messages.incoming import UNREADABLE, Incoming, understand
 from booking.messages.mailbox import MailboxAddress, MailboxFault, OpenMailbox
 from booking.models import ReplyMailbox
-from booking.models.database import Busy, db, let_go, transaction
+from booking.models.database import Busy, db, end_reading, transaction
 from booking.services.appointments import House
 from booking.services.replies import place_in, receive
 
@@ -67,7 +67,7 @@ class ReplyReader:
             known = place is not None and place.uid_validity == uid_validity
             return place.last_uid if place and known else 0
         finally:
-            let_go()
+            end_reading()
 
     def _store(self, raw: bytes, uid: int, uid_validity: int) -> None:
         """Store a mail and how far we have come, both or neither."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from booking.models import Clinic
-from booking.models.database import db, let_go, transaction
+from booking.models.database import db, end_reading, transaction
 from booking.services import retention
 from booking.services.appointments import House
 
@@ -30,4 +30,4 @@ class Eraser:
         try:
             return db.session().get(Clinic, 1) is not None
         finally:
-            let_go()
+            end_reading()

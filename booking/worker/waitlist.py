@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from booking.domain.refusals import Refusal
 from booking.models import WaitlistEntry
-from booking.models.database import db, let_go, transaction
+from booking.models.database import db, end_reading, transaction
 from booking.services import agenda, waitlist
 from booking.services.appointments import House
 
@@ -55,4 +55,4 @@ class WaitlistOfferer:
             waiting = [each.id for each in waitlist.waiting_now(session, now=now)]
             return waitlist.offered_in_vain(session), waiting
         finally:
-            let_go()
+            end_reading()

@@ -7,7 +7,7 @@ import structlog
 
 from booking.messages.foreign.apart import post_apart
 from booking.messages.foreign.faults import CalendarFault
-from booking.models.database import Busy, db, let_go, transaction
+from booking.models.database import Busy, db, end_reading, transaction
 from booking.services import calls
 from booking.services.calls import Claimed
 from booking.services.links import Keys
@@ -43,7 +43,7 @@ class WebhookCaller:
         try:
             due = calls.anything_due(db.session(), now=now)
         finally:
-            let_go()
+            end_reading()
         if not due:
             return None
         with transaction() as session:

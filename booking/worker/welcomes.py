@@ -15,7 +15,7 @@ from booking.messages.transports import (
     Transport,
 )
 from booking.models import AccountLink, Clinic
-from booking.models.database import db, let_go, transaction
+from booking.models.database import db, end_reading, transaction
 from booking.services import welcomes
 from booking.services.correspondence import clinic_facts
 from booking.services.links import Keys
@@ -87,4 +87,4 @@ class WelcomeSender:
         try:
             return welcomes.anything_due(db.session(), now=self._clock())
         finally:
-            let_go()
+            end_reading()

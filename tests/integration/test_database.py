@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 import booking.worker
 from booking.app import SPARE_CONNECTIONS
 from booking.models import Appointment, Occupancy, OwedMessage
-from booking.models.database import PATIENCE, Busy, db, let_go, transaction
+from booking.models.database import PATIENCE, Busy, db, end_reading, transaction
 from booking.worker import reading, worker_of
 from booking.worker.delivery import IDLE
 from tests.builders import Clock, Mailbox, an_appointment, at
@@ -259,7 +259,7 @@ def test_what_is_read_in_the_background_outlives_a_database_that_goes_amid_it(
             try:
                 db.session.execute(select(1))
             finally:
-                let_go()
+                end_reading()
             return 0.0
 
     with reading(postgres_app, [Reader()]):
