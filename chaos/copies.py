@@ -23,7 +23,7 @@ from booking.models import Appointment, OwedMessage
 from booking.models.database import db
 from booking.services import invariants
 from booking.services.links import token_digest
-from chaos.service import Story, ask, free_slots, furnish
+from chaos.stories import Story, ask, free_slots, furnish
 from tests.builders import HOUSE
 from tests.conftest import migrate, settings_for
 from tests.integration.servers import Service, Wish, a_service

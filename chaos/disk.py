@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine, text
 
-from chaos.service import Story, ask, broken, compared, free_slots, furnish
+from chaos.promises import broken, compared
+from chaos.stories import Story, ask, free_slots, furnish
 from tests.conftest import migrate
 from tests.integration.servers import GONE, Service, Wish, a_service, eventually
 

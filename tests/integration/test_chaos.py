@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import event, text
 
 from booking.models.database import db
-from chaos import service
+from chaos import service, troubles
 from chaos.audit import tampering
 from chaos.delivery import storm
 from chaos.holds import crowd, homeless, overlaps
@@ -42,22 +42,22 @@ def test_kills_lose_nothing_and_double_nothing(database_url: str, tmp_path: Path
 @linux_only
 def test_being_stopped_and_begun_anew_loses_nothing_and_tells_nobody_twice(tmp_path: Path) -> None:
     migrate(url := f"sqlite:///{tmp_path}/booking.db")
-    troubles = service.RESTARTS
+    kinds = troubles.RESTARTS
 
-    found = service.storm(url, 40, 2, tmp_path / "log", troubles=troubles, pace=0.5)
+    found = service.storm(url, 40, 2, tmp_path / "log", troubles=kinds, pace=0.5)
 
     assert {what: count for what, count in found.faults.items() if count} == {}
-    assert found.troubles == {each.name: 1 for each in troubles}
+    assert found.troubles == {each.name: 1 for each in kinds}
     assert found.repeated == 0
 
 
 @linux_only
 @pytest.mark.skipif(not installed(), reason="PostgreSQL's own programs are not installed")
 def test_a_database_that_dies_takes_nothing_along(tmp_path: Path) -> None:
-    with service.a_durable_server() as server:
+    with troubles.a_durable_server() as server:
         migrate(url := make_database(server.url, "booking"))
-        troubles = service.death_of(server)
-        found = service.storm(url, 40, 2, tmp_path / "log", troubles=troubles, pace=0.5)
+        kinds = troubles.death_of(server)
+        found = service.storm(url, 40, 2, tmp_path / "log", troubles=kinds, pace=0.5)
 
     assert {what: count for what, count in found.faults.items() if count} == {}
     assert found.repeated <= found.excusable
