@@ -5,6 +5,7 @@ const place = () => document.querySelector("[data-picker]");
 // A month's free times come in one request; its days then change without another, for a minute:
 // somebody may have booked meanwhile, and whoever comes back to the page looks anew.
 const FRESH = 60_000;
+const PATIENCE = 10_000; // then the page itself is asked for
 let fetchedAt = 0;
 let asking = 0; // of two requests under way only the last counts
 document.addEventListener("visibilitychange", () => (fetchedAt = 0));
@@ -12,9 +13,10 @@ document.addEventListener("visibilitychange", () => (fetchedAt = 0));
 const show = async (address, { keep = "push", focus = null } = {}) => {
   const turn = ++asking;
   place().setAttribute("aria-busy", "true");
+  place().querySelector("#times").inert = true; // times of another day than the one asked for
   const asked = new URL(address);
   asked.searchParams.set("whole", "1");
-  const answer = await fetch(asked, { cache: "no-store" });
+  const answer = await fetch(asked, { cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE) });
   const fresh =
     answer.ok &&
     new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-picker]");

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, TimeoutError, expect
 
 from tests.browser.conftest import PHONE, WEBSITE, Opener, Site
 
@@ -141,6 +141,40 @@ def test_the_last_press_wins_whichever_answer_comes_first(site: Site, open_page:
 
     expect(page.locator("#times-title")).to_have_text("Thursday 3 December")
     assert "day=2026-12-03" in page.url
+
+
+def test_times_of_a_day_that_was_left_cannot_be_pressed_while_the_next_is_fetched(
+    site: Site, open_page: Opener
+) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
+    waiting: list[Route] = []
+    page.route("**whole=1*", lambda route: waiting.append(route))
+
+    with page.expect_request("**whole=1*"):
+        page.get_by_role("link", name="Wednesday 2 December, free times").click()
+
+    expect(page.locator("#times-title")).to_have_text("Tuesday 1 December")
+    with pytest.raises(TimeoutError):
+        page.locator("a.slot").first.click(timeout=500)
+    waiting[0].continue_()
+    expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
+    page.locator("a.slot").first.click()
+    expect(page.get_by_role("main")).to_contain_text("Wednesday 2 December")
+    expect(page.get_by_role("button", name="Book this appointment")).to_be_visible()
+
+
+def test_a_day_that_does_not_come_is_asked_for_as_a_page(site: Site, open_page: Opener) -> None:
+    page = open_page(site)
+    page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
+    mark(page)
+    page.route("**whole=1*", lambda route: None)
+    page.evaluate("AbortSignal.timeout = () => AbortSignal.abort()")
+
+    page.get_by_role("link", name="Wednesday 2 December, free times").click()
+
+    expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
+    assert not page.evaluate("window.stayed")
 
 
 def test_choosing_somebody_keeps_the_day_that_was_opened_in_place(
