@@ -20,12 +20,11 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import inspect, select
+from sqlalchemy import case, func, inspect, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.orm import Session
 
 from booking.models import Audience, OwedMessage, schema
-from booking.models.database import db, transaction
+from booking.models.database import db
 from booking.settings import Settings
 from booking.web.state import Booking
 
@@ -80,30 +79,38 @@ def restore(app: Flask, path: Path) -> int:
     state: Booking = app.extensions["booking"]
     if inspect(db.engine).get_table_names():
         raise BackupError("The database is not empty: restore into a new one.")
+    at = state.clock()
     with _in_words(), _at_hand(path) as copy:
         revisions = _revisions_in(state.settings, copy)
         if not revisions:
             raise BackupError("This is no copy of a database of this service.")
         _refuse_newer(revisions)
-        _put_back(state.settings, copy)
+        _put_back(state.settings, copy, _quieting(at))
     upgrade()
-    with transaction() as session:
-        return _quieten(session, state.clock())
+    not_reached = OwedMessage.failed_at == at, OwedMessage.last_error == IN_DOUBT
+    return db.session.scalar(select(func.count()).where(*not_reached)) or 0
 
 
-def _quieten(session: Session, now: datetime) -> int:
-    """Let nothing leave that may have left already; to how many patients that was."""
-    due = select(OwedMessage).where(
-        OwedMessage.settled_at.is_(None), OwedMessage.next_attempt_at <= now
+def _quieting(at: datetime) -> str:
+    """The SQL that lets nothing leave that may have left already.
+
+    It is part of putting back, so that who starts the service on what a killed `restore` left finds
+    either nothing or a quiet outbox; hence it names only columns that the first release had.
+    """
+    statement = (
+        update(OwedMessage)
+        .where(OwedMessage.settled_at.is_(None), OwedMessage.next_attempt_at <= at)
+        .values(
+            settled_at=at,
+            failed_at=case(
+                (OwedMessage.audience == Audience.PATIENT, at), else_=OwedMessage.failed_at
+            ),
+            last_error=IN_DOUBT,
+            lease=None,
+            leased_until=None,
+        )
     )
-    patients = 0
-    for message in session.scalars(due):
-        message.settled_at, message.last_error = now, IN_DOUBT
-        message.lease = message.leased_until = None
-        if message.audience == Audience.PATIENT:
-            message.failed_at = now
-            patients += 1
-    return patients
+    return str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
 
 
 def _copy(settings: Settings, target: Path) -> None:
@@ -158,15 +165,23 @@ def _revisions_in(settings: Settings, copy: Path) -> set[str]:
         return {each for (each,) in source.execute("SELECT version_num FROM alembic_version")}
 
 
-def _put_back(settings: Settings, copy: Path) -> None:
+def _put_back(settings: Settings, copy: Path, quieting: str) -> None:
+    """Everything and its quieting, or nothing."""
     target = settings.sqlite_path
     if target is None:
         # Who owns what and who may do what is this server's business: another has other roles,
         # and the extension may be its administrator's.
         ours = ["--no-owner", "--no-privileges", "--no-comments"]
-        _run(["pg_restore", *ours, "--exit-on-error", "--single-transaction", str(copy)], settings)
+        script = copy.with_name("script")
+        _said(["pg_restore", *ours, f"--file={script}", str(copy)])
+        with script.open("a", encoding="utf-8") as more:
+            more.write(f"\nRESET search_path;\n{quieting};\n")
+        whole = ["--single-transaction", "--set=ON_ERROR_STOP=1"]
+        _run(["psql", "--no-psqlrc", "--quiet", *whole, f"--file={script}"], settings)
         return
     with closing(sqlite3.connect(copy)) as source:
+        with source:
+            source.execute(quieting)
         db.session.remove()
         db.engine.dispose()
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -232,6 +247,6 @@ def _said(command: list[str], environ: dict[str, str] | None = None) -> str:
         raise BackupError(f"{command[0]} is not installed on this machine.") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        reason = next((line for line in said if "error:" in line), said[-1])
+        reason = next((line for line in said if "error:" in line.lower()), said[-1])
         raise BackupError(f"{command[0]} says: {reason[:200]}")
     return done.stdout.decode(errors="replace")

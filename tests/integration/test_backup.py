@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from click.testing import Result
 from flask import Flask
-from flask_migrate import downgrade
+from flask_migrate import downgrade, upgrade
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, inspect, make_url, text
 
@@ -116,6 +116,40 @@ def test_a_restored_outbox_sends_nothing_that_may_have_left(
         db.engine.dispose()
     assert mailbox.mails == []
     assert waiting == 1, "staff see it"
+
+
+def test_a_restore_that_ended_half_way_has_left_a_quiet_outbox(
+    app: Flask,
+    an_empty_database: str,
+    clock: Clock,
+    mailbox: Mailbox,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    book("Wed 10:00")
+    db.session.remove()
+    downgrade(revision="-1")
+    in_the_way = "webhook"
+    with transaction() as session:
+        session.execute(text(f"CREATE TABLE {in_the_way} (id INTEGER)"))
+    run(app, "backup", tmp_path / "copy")
+    clock.now += timedelta(hours=1)
+    other = restored(an_empty_database, clock, mailbox)
+
+    back = run(other, "restore", tmp_path / "copy")
+
+    assert back.exit_code == 1
+    assert in_the_way in caplog.text, "the step to this release's schema failed"
+    with other.app_context():
+        with transaction() as session:
+            session.execute(text(f"DROP TABLE {in_the_way}"))
+        db.session.remove()
+        upgrade()
+        deliver(other)
+        assert "not reached" in [each.state for each in db.session.query(OwedMessage)]
+        db.session.remove()
+        db.engine.dispose()
+    assert mailbox.mails == []
 
 
 def stamp(revision: str) -> None:
