@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, TimeoutError, expect
+from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import TimeoutError as NotPressed
 
 from tests.browser.conftest import PHONE, WEBSITE, Opener, Site
 
@@ -155,7 +156,7 @@ def test_times_of_a_day_that_was_left_cannot_be_pressed_while_the_next_is_fetche
         page.get_by_role("link", name="Wednesday 2 December, free times").click()
 
     expect(page.locator("#times-title")).to_have_text("Tuesday 1 December")
-    with pytest.raises(TimeoutError):
+    with pytest.raises(NotPressed):
         page.locator("a.slot").first.click(timeout=500)
     waiting[0].continue_()
     expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
@@ -168,12 +169,14 @@ def test_a_day_that_does_not_come_is_asked_for_as_a_page(site: Site, open_page: 
     page = open_page(site)
     page.goto(f"{TIMES}?month=2026-12&day=2026-12-01")
     mark(page)
-    page.route("**whole=1*", lambda route: None)
-    page.evaluate("AbortSignal.timeout = () => AbortSignal.abort()")
+    waiting: list[Route] = []
+    page.route("**whole=1*", lambda route: waiting.append(route))
+    page.evaluate("AbortSignal.timeout = AbortSignal.timeout.bind(AbortSignal, 100)")
 
     page.get_by_role("link", name="Wednesday 2 December, free times").click()
 
     expect(page.locator("#times-title")).to_have_text("Wednesday 2 December")
+    assert len(waiting) == 1
     assert not page.evaluate("window.stayed")
 
 
