@@ -10,6 +10,8 @@ from random import choice
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import psycopg
+
 from tests.holding import held
 from tests.integration.servers import Service, answers, eventually
 from tests.postgres import Server
@@ -84,13 +86,40 @@ def death_of(server: Server) -> tuple[Trouble, ...]:
     return (Trouble("database killed", befall),)
 
 
+def succession(primary: Server, standby: Server) -> tuple[Trouble, ...]:
+    """A machine that is gone for good, and another that takes its place a second later."""
+
+    def befall(_service: Service) -> None:
+        primary.kill()
+        time.sleep(1)
+        standby.promote()
+
+    return (Trouble("standby took over", befall),)
+
+
 @contextmanager
-def a_durable_server() -> Iterator[Server]:
+def a_durable_server(follows: Server | None = None) -> Iterator[Server]:
     """A PostgreSQL that has what it acknowledged on the disk, as it is without being told."""
     with TemporaryDirectory(prefix="booking-postgres-") as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), follows=follows)
         server.begin()
         try:
             yield server
         finally:
             server.end()
+
+
+@contextmanager
+def a_synchronous_pair() -> Iterator[tuple[Server, Server]]:
+    """A primary that acknowledges what its standby has on the disk too, and that standby."""
+    with a_durable_server() as primary, a_durable_server(follows=primary) as standby:
+        with psycopg.connect(primary.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+            assert eventually(lambda: _is_followed(connection))
+        yield primary, standby
+
+
+def _is_followed(connection: psycopg.Connection) -> bool:
+    query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+    return connection.execute(query).fetchall() == [(1,)]

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,24 +64,41 @@ def _has_account() -> bool:
 class Server:
     """A server of the distribution's programs, in a folder of its own."""
 
-    def __init__(self, folder: Path, *, programs: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        programs: Path | None = None,
+        follows: "Server | None" = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """Make its data.
 
         Args:
             programs: Where `initdb` and `pg_ctl` are; those that are installed, if not given.
+            follows: Of whom it is the standby, from what that one holds now; it must be running.
+            settings: Of its own configuration, by name.
         """
         found = programs or installed()
         assert found, "PostgreSQL is not installed, or there is nobody who may run it"
         self._programs, self._folder, self._port = found, folder, free_port()
-        self._settings = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._settings = " ".join(f"-c {name}={value}" for name, value in (settings or {}).items())
         self._account = UNPRIVILEGED if os.geteuid() == 0 else None
         if self._account:
             shutil.chown(folder, self._account)
-        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+        if follows:
+            self._run("pg_basebackup", "--write-recovery-conf", f"--dbname={follows.url}")
+        else:
+            self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
 
     @property
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+
+    def or_else(self, other: "Server", name: str) -> str:
+        """The SQLAlchemy address of a database by both: whichever of them writes is taken."""
+        ports = f"port={self._port},{other._port}&target_session_attrs=read-write"
+        return f"postgresql+psycopg://postgres@/{name}?host=127.0.0.1,127.0.0.1&{ports}"
 
     def begin(self) -> None:
         """Start, and wait until it accepts connections."""
@@ -92,19 +109,29 @@ class Server:
         log = self._folder / "log"
         self._run("pg_ctl", "-w", "-l", str(log), "-o", options, "start")
 
+    def promote(self) -> None:
+        """Follow nobody any more, and accept what is written."""
+        self._run("pg_ctl", "-w", "promote")
+
     def end(self) -> None:
-        self._run("pg_ctl", "-m", "immediate", "stop")
+        """Stop, unless it is dead already."""
+        if self._lock.exists():
+            self._run("pg_ctl", "-m", "immediate", "stop")
 
     def kill(self) -> None:
         """End all its processes at once, as when the machine is gone."""
-        lock = self._folder / "data/postmaster.pid"
-        postmaster = int(lock.read_text().split()[0])
+        postmaster = int(self._lock.read_text().split()[0])
         os.kill(postmaster, signal.SIGSTOP)  # it begins no more of them meanwhile
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         for pid in (*map(int, children), postmaster):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        lock.unlink()  # after a power cut nobody has that number; here it may wait to be buried
+        # After a power cut nobody has that number; here it may wait to be buried.
+        self._lock.unlink()
+
+    @property
+    def _lock(self) -> Path:
+        return self._folder / "data/postmaster.pid"
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -119,7 +146,7 @@ class Server:
 @contextmanager
 def _started(programs: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="booking-postgres-", dir=_quickest()))
-    server = Server(folder, programs=programs, **HASTY)
+    server = Server(folder, programs=programs, settings=HASTY)
     server.begin()
     try:
         yield server.url

@@ -64,6 +64,20 @@ def test_a_database_that_dies_takes_nothing_along(tmp_path: Path) -> None:
     assert found.back < 5
 
 
+@linux_only
+@pytest.mark.skipif(not installed(), reason="PostgreSQL's own programs are not installed")
+def test_a_standby_that_takes_over_has_every_booking(tmp_path: Path) -> None:
+    with troubles.a_synchronous_pair() as (primary, standby):
+        make_database(primary.url, "booking")
+        migrate(url := primary.or_else(standby, "booking"))
+        kinds = troubles.succession(primary, standby)
+        found = service.storm(url, 40, 1, tmp_path / "log", troubles=kinds, pace=1)
+
+    assert {what: count for what, count in found.faults.items() if count} == {}
+    assert found.repeated <= found.excusable
+    assert found.back < 5
+
+
 def test_every_message_leaves_or_becomes_a_task_whatever_the_relay_does(database_url: str) -> None:
     found = storm(database_url, appointments=40, kills=4)
 
