@@ -7,7 +7,6 @@ any, and settles it in another: whoever dies in between leaves a lease that runs
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -76,6 +75,7 @@ class Worker:
         self._base_url, self._clock = base_url, clock
         self._mail_from, self._tagged = mail_from, tagged
         self._stop = threading.Event()
+        self._in_doubt = True
         self._failures = 0
         self._relay_error: str | None = None
         self._beat_at: datetime | None = None
@@ -86,7 +86,6 @@ class Worker:
 
     def run(self) -> None:
         """Deliver what is due, again and again."""
-        self._inherit()
         while not self._stop.is_set():
             rest = self.turn()
             self._stop.wait(rest)
@@ -94,12 +93,14 @@ class Worker:
     def turn(self) -> float:
         """Deliver all that is due now; returns the seconds to rest before the next turn."""
         try:
+            self._inherit()
             self._beat()
             if not self._anything_due():
                 return IDLE
             return self._deliver()
         except (Busy, OperationalError):  # held by others, or away: soon it is there again
             end_reading()
+            self._in_doubt = True
             return IDLE
         except Exception as error:  # the loop outlives every fault; what was claimed is leased
             log.error("turn_failed", error=type(error).__name__)
@@ -233,9 +234,12 @@ class Worker:
         self._failures, self._relay_error = 0, None
 
     def _inherit(self) -> None:
-        """Take over from a predecessor that was killed; failing that, its leases run out."""
-        with suppress(Busy, OperationalError), transaction() as session:
-            outbox.inherit(session, self._holder)
+        """Let go of what a predecessor had claimed that was killed, or a turn of our own that never
+        heard so because the database went away; failing that, the leases run out."""
+        if self._in_doubt:
+            with transaction() as session:
+                outbox.inherit(session, self._holder)
+            self._in_doubt = False
 
     def _anything_due(self) -> bool:
         try:

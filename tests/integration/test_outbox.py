@@ -9,6 +9,7 @@ from itertools import chain, pairwise, repeat
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.pool import PoolProxiedConnection
 
 from booking.messages.delivery import (
     DeliveryError,
@@ -283,6 +284,27 @@ def test_who_dies_between_sending_and_settling_is_repeated_recognisably(
     assert first.message_id == second.message_id
     assert (uid(first), sequence(first)) == (uid(second), sequence(second))
     assert {each.state for each in messages()} == {"sent"}
+
+
+def test_a_claim_that_was_written_while_the_database_went_away_is_taken_up_at_once(
+    worker: Worker, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.turn()
+    booked()
+    driver = db.engine.dialect
+
+    def lose_the_answer(connection: PoolProxiedConnection) -> None:
+        connection.commit()
+        raise driver.loaded_dbapi.OperationalError("the server is gone")
+
+    with monkeypatch.context() as border:
+        border.setattr(driver, "do_commit", lose_the_answer)
+        assert worker.turn() == IDLE
+    assert [mailbox.mails, the_patients().attempts] == [[], 1]
+
+    worker.turn()
+
+    assert len(mailbox.to(PATIENT)) == 1
 
 
 def test_a_successor_takes_over_at_once_and_only_from_its_own(app: Flask, mailbox: Mailbox) -> None:
