@@ -18,6 +18,7 @@ CALM = 5.0
 """A child that lived shorter than this is begun again only after a pause."""
 TERMINAL = 0
 """Standard input: a terminal where somebody sits and watches."""
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl(2)."""
 
@@ -36,7 +37,7 @@ class Family:
 
         SIGHUP does, as it is with servers, except on a terminal, where it says that that is gone.
         """
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOPS:
             signal.signal(number, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         for name in self._children:
@@ -55,12 +56,17 @@ class Family:
                 if os.waitpid(pid, os.WNOHANG)[0]:
                     del self._running[pid]
             time.sleep(0.05)
+        for name in self._running.values():
+            log.error("child_killed", child=name)
         self._signal(signal.SIGKILL)
 
     def _begin(self, name: str) -> None:
+        # What a child hears before it has ways of its own would be taken for a word to the parent.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         pid = os.fork()
         if pid == 0:
             _be_a_child(self._children[name])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         self._running[pid] = name
         self._began[name] = time.monotonic()
 
@@ -91,8 +97,9 @@ def _be_a_child(work: Callable[[], object]) -> None:
     """Do the work of a child and end; the parent's death ends it too."""
     status = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOPS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         die_with_parent()
         sys.argv = ["booking"]
         work()

@@ -150,6 +150,7 @@ def test_told_so_again_while_it_begins_it_begins_once_more(
     eventually(lambda: log.read_text().count("Booking is at") == 3)
     eventually(lambda: service.client.get("/readyz").status == 200)
     assert service.end() == 0
+    assert "child_killed" not in log.read_text(), "what had just begun has heard that it should end"
 
 
 def ask_until(over: threading.Event, service: Service) -> list[int]:
