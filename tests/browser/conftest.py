@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -181,7 +182,14 @@ Opener = Callable[..., Page]
 
 @pytest.fixture
 def open_page(chromium: Browser) -> Iterator[Opener]:
-    """Opens pages that are watched: no request to another origin, and a silent console."""
+    """Opens pages that are watched."""
+    with watched(chromium) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(chromium: Browser) -> Iterator[Opener]:
+    """Opens pages that must ask nothing of another origin, and leave the console silent."""
     watches, contexts = [], []
 
     def opened(site: Site, **options: Any) -> Page:

@@ -1,13 +1,14 @@
 """Every page in a real browser: for everybody's eyes, fingers and settings."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Response, ViewportSize
+from playwright.sync_api import Browser, Page, Response
 
-from tests.browser.conftest import DESKTOP, PHONE, Furnished, Opener, sign_in
+from tests.browser.conftest import DESKTOP, PHONE, Furnished, Opener, sign_in, watched
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
@@ -22,10 +23,6 @@ async options => (await axe.run(options)).violations
 """
 COLOURS = ["color-contrast", "link-in-text-block"]
 LAYOUT = ["color-contrast", "scrollable-region-focusable", "target-size"]
-LOOKS: dict[str, list[tuple[ViewportSize, dict[str, list[str]]]]] = {
-    "light": [(DESKTOP, {}), (PHONE, {"runOnly": LAYOUT})],
-    "dark": [(DESKTOP, {"runOnly": COLOURS})],
-}
 TARGETS = (
     "button, .button, a.day, a.slot, .exit, .brand, .turn a, input[type=checkbox], select, "
     "summary, .back a, .way-back a, .bottom a, .patient .rows dd > a"
@@ -80,46 +77,72 @@ def every_page(furnished: Furnished, page: Page) -> Iterator[str]:
     for name, path in furnished.staff.items():
         page.goto(path)
         yield name
-    for name, (field, typed, button) in ASKED.items():
+    for name, (which, typed, button) in ASKED.items():
         page.goto(furnished.staff[name])
-        page.locator(field).fill(typed)
+        page.locator(which).fill(typed)
         page.get_by_role("button", name=button).click()
         page.locator(".notice").first.wait_for()
         page.wait_for_load_state("load")  # with its stylesheet
         yield f"{name}, asked with {typed}"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(
-    furnished: Furnished, open_page: Opener, scheme: str
-) -> None:
-    """All of axe in a wide window; what colours and widths change is looked at again.
+@dataclass
+class Seen:
+    """What was found wrong with one page, in every way of looking at it."""
 
-    Nothing is shown at one width alone, and in the dark nothing but the colours is another.
+    violations: dict[str, list[Any]] = field(default_factory=dict)
+    too_wide: dict[int, int] = field(default_factory=dict)
+    """Pixels that it is too wide, by the width of the window."""
+    too_small: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def seen(chromium: Browser, furnished: Furnished) -> dict[str, Seen]:
+    """Every page, opened once and looked at in every way.
+
+    All of axe in a wide window; what colours and widths change is looked at again. Nothing is
+    shown at one width alone, and in the dark nothing but the colours is another.
     """
-    page = open_page(furnished.site, color_scheme=scheme)
-    found = dict[str, Any]()
-
-    for name in every_page(furnished, page):
-        page.evaluate(AXE)
-        for size, rules in LOOKS[scheme]:
-            page.set_viewport_size(size)
-            for each in page.evaluate(RUN, {"resultTypes": ["violations"]} | rules):
-                found.setdefault(name, []).append((size["width"], each["id"], each["nodes"]))
-
-    assert found == {}
+    with watched(chromium) as opened:
+        page = opened(furnished.site, reduced_motion="reduce")
+        return {name: _look(page) for name in every_page(furnished, page)}
 
 
-def test_no_page_scrolls_sideways(furnished: Furnished, open_page: Opener) -> None:
+def _look(page: Page) -> Seen:
+    page.evaluate(AXE)
+    seen = Seen({"light": _violations(page)})
+    page.emulate_media(color_scheme="dark")
+    seen.violations["dark"] = _violations(page, COLOURS)
+    page.emulate_media(color_scheme="light")
+    for width in (640, 320, PHONE["width"]):
+        page.set_viewport_size({"width": width, "height": PHONE["height"]})
+        if (excess := page.evaluate(TOO_WIDE)) > 0:
+            seen.too_wide[width] = excess
+    seen.violations["phone"] = _violations(page, LAYOUT)
+    seen.too_small = page.evaluate(TOO_SMALL, TARGETS)
+    page.set_viewport_size(DESKTOP)
+    return seen
+
+
+def _violations(page: Page, rules: list[str] | None = None) -> Any:
+    return page.evaluate(
+        RUN, {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    )
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_axe_finds_nothing_on_any_page(seen: dict[str, Seen], look: str) -> None:
+    found = {name: page.violations[look] for name, page in seen.items()}
+    assert {name: violations for name, violations in found.items() if violations} == {}
+
+
+def test_no_page_scrolls_sideways(seen: dict[str, Seen]) -> None:
     """On small phones, and at a zoom of 200 % in a window of 1280 pixels (WCAG 1.4.4, 1.4.10)."""
-    page, found = open_page(furnished.site), dict[str, int]()
+    assert {name: page.too_wide for name, page in seen.items() if page.too_wide} == {}
 
-    for name in every_page(furnished, page):
-        for width in (320, 360, 640):
-            page.set_viewport_size({"width": width, "height": 640})
-            found[f"{name} at {width}"] = page.evaluate(TOO_WIDE)
 
-    assert {name: excess for name, excess in found.items() if excess > 0} == {}
+def test_whatever_one_touches_is_large_enough(seen: dict[str, Seen]) -> None:
+    assert {name: page.too_small for name, page in seen.items() if page.too_small} == {}
 
 
 def test_nothing_is_cut_off_where_readers_space_their_text(
@@ -139,14 +162,6 @@ def test_nothing_is_cut_off_where_readers_space_their_text(
             found[name] = (cut, excess)
 
     assert found == {}
-
-
-def test_whatever_one_touches_is_large_enough(furnished: Furnished, open_page: Opener) -> None:
-    page = open_page(furnished.site, viewport=PHONE, has_touch=True)
-
-    found = {name: page.evaluate(TOO_SMALL, TARGETS) for name in every_page(furnished, page)}
-
-    assert {name: small for name, small in found.items() if small} == {}
 
 
 @pytest.mark.parametrize(
