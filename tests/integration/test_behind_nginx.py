@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from booking.services.links import Keys
+from booking.web.gate import ALWAYS
 from tests import builders, nginx
 from tests.integration.servers import ROOT, Service, Wish, a_service, coming_days, linux_only
 from tests.nginx import Proxy
@@ -186,11 +187,32 @@ def test_no_log_holds_a_path_or_an_address(tmp_path: Path) -> None:
         long, _ = proxy.ask("POST", path, b"x" * 65 * KIB, address="127.0.0.7")
         proxy.ask_plainly(path)
 
-    assert (nobody.status, long.status) == (502, 413)
-    assert " 502 GET " in proxy.logged()
+    assert (nobody.status, long.status) == (503, 413)
+    assert " 503 GET " in proxy.logged()
     assert " 308 GET " in proxy.logged()
     assert KEY not in proxy.logged()
     assert "127.0.0.7" not in proxy.logged()
+
+
+def test_while_the_service_is_away_its_visitors_are_told_so_in_words(tmp_path: Path) -> None:
+    nginx.require()
+    with nginx.before(free_port(), tmp_path / "proxy", free_port()) as proxy:
+        page, words = proxy.ask("POST", "/services/visit/book", b"name=Sam")
+        answer, problem = proxy.ask("GET", "/api/v1/services")
+
+    assert page.status == answer.status == 503
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "it may have worked" in words.decode()
+    assert b"nginx" not in words
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    for name in ("X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"):
+        assert page.headers.get_all(name) == [ALWAYS[name]]
+    assert page.headers["Cache-Control"] == answer.headers["Cache-Control"] == "no-store"
+    assert int(page.headers["Retry-After"]) == int(answer.headers["Retry-After"]) == 30
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert json.loads(problem)["status"] == 503
 
 
 def test_the_containers_question_is_answered(house: House) -> None:
