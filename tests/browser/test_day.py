@@ -7,7 +7,7 @@ from booking.domain.lifecycle import Verb
 from booking.models import Appointment
 from booking.models.database import db, transaction
 from booking.services.appointments import note_attendance
-from tests.browser.conftest import Opener, Site, sign_in
+from tests.browser.conftest import DESKTOP, PHONE, Opener, Site, sign_in
 from tests.builders import HOUSE, at
 
 pytestmark = [
@@ -94,3 +94,25 @@ def test_a_screen_that_nobody_touches_shows_nobody_in_the_end(
     look(page)
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Staff sign-in")
+
+
+@pytest.mark.parametrize("script", [False, True], ids=["without JavaScript", "with JavaScript"])
+def test_on_a_telephone_the_ways_of_every_day_come_first(
+    site: Site, open_page: Opener, script: bool
+) -> None:
+    page = open_page(site, java_script_enabled=script, viewport=PHONE)
+    sign_in(page)
+    ways = page.get_by_role("navigation", name="Staff")
+    heading = page.get_by_role("heading", level=1).bounding_box()
+
+    assert heading is not None
+    assert heading["y"] < PHONE["height"] / 4, "the day is not pushed down"
+    assert ways.get_by_role("link", name="Book").is_visible()
+    assert ways.get_by_role("link", name="Schedule").is_hidden()
+    page.get_by_text("More", exact=True).click()
+    ways.get_by_role("link", name="Schedule").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Schedule")
+    page.set_viewport_size(DESKTOP)
+    assert page.get_by_role("button", name="Sign out").is_visible()
+    assert page.get_by_text("More", exact=True).is_hidden()

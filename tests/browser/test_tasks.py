@@ -115,6 +115,7 @@ def test_a_practitioner_with_other_hours_in_odd_and_even_months(
     page = open_page(site, java_script_enabled=False, viewport=ViewportSize(width=360, height=740))
     sign_in(page)
     hand = Hand(page)
+    hand.press(page.get_by_text("More", exact=True))  # the ways that are not for every day
     hand.link("^Schedule$")
     hand.link("Add a practitioner")
     page.get_by_label("Name", exact=True).fill("Noor Haddad")
