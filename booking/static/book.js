@@ -21,4 +21,16 @@ if (form) {
     held = "";
     sent = false;
   });
+  // The same form in another language, with all that was typed.
+  document.querySelector(".languages")?.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    const again = new URL(form.action);
+    again.searchParams.set("lang", link.lang);
+    again.searchParams.set("again", "1");
+    form.action = again;
+    sent = true;
+    form.submit();
+  });
 }

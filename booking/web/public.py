@@ -72,8 +72,22 @@ def booking_form(slug: str) -> ResponseReturnValue:
 
 
 @bp.post("/services/<slug>/book")
-@limit_bookings
 def book(slug: str) -> ResponseReturnValue:
+    """Book, or show the form again as it was typed: in another language, 200."""
+    return _again(slug) if "again" in request.args else _book(slug)
+
+
+def _again(slug: str) -> ResponseReturnValue:
+    service = _service(slug)
+    form = _form(service)
+    start = fields.instant_or_none(form.start.data)
+    if start is None:
+        return redirect(url_for(".service_times", slug=slug), 303)
+    return _form_page(service, form, read_query(_as_query(form), service), start)
+
+
+@limit_bookings
+def _book(slug: str) -> ResponseReturnValue:
     """Book the chosen slot: 303 to its page, 422 if the form is wrong, 409 if it is gone."""
     service = _service(slug)
     form = _form(service)

@@ -104,6 +104,26 @@ def test_a_visitor_books_in_few_steps(
     assert len(visited) == pages + 1, "and the one that says so"
 
 
+def test_another_language_keeps_what_was_typed(site: Site, open_page: Opener) -> None:
+    page = open_page(site, viewport=PHONE)
+    page.goto(FORM)
+    fill_in(page)
+    page.get_by_label("Email address", exact=True).fill("sam@")
+    book(page)
+    expect(page.get_by_role("alert")).to_be_visible()
+
+    page.get_by_role("link", name="Español").click()
+
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page.locator("#name")).to_have_value("Sam Rivers")
+    expect(page.locator("#email")).to_have_value("sam@")
+    expect(page.locator("#email_consent")).to_be_checked()
+    page.get_by_role("link", name="English").click()
+    page.get_by_label("Email address", exact=True).fill("sam@mail.example")
+    book(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your appointment is booked")
+
+
 def test_a_visitor_books_without_the_stylesheet(site: Site, open_page: Opener) -> None:
     """What is read is in its order, and nothing that was hidden stands in the way."""
     page = open_page(site, java_script_enabled=False, viewport=PHONE)

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from booking.messages import languages
 from booking.messages.mail import Mail
-from booking.models import ServiceReminder
-from booking.models.database import transaction
+from booking.models import Appointment, ServiceReminder
+from booking.models.database import db, transaction
 from booking.web.fields import utc_text
 from tests.builders import Clock, Mailbox, at, the_service
 from tests.pages import Page, page_of
@@ -130,6 +131,23 @@ def test_a_whole_visit_in_spanish(client: FlaskClient) -> None:
     read(client, "/nothing-here", 404)
     taken = client.get(form_path("Sun 03:00"))
     assert "Esa hora ya no está libre" in is_spanish(taken, 409).text
+
+
+def test_a_form_that_is_shown_again_in_another_language_books_nothing(
+    sqlite_app: Flask, client: FlaskClient
+) -> None:
+    form = get(client, form_path("Tue 09:00")).form("/book")
+    address, typed = f"{form.get('action')}?lang=es&again=1", SAM | {"name": "Sam <Rivers"}
+
+    again = client.post(address, data=form.values() | typed)
+    without = client.post(address, data={"start": "soon"})
+
+    shown = is_spanish(again).form("/book").values()
+    assert {name: shown[name] for name in typed} == typed
+    assert (shown["key"], shown["start"]) == (form.values()["key"], form.values()["start"])
+    assert (without.status_code, without.location) == (303, "/services/visit")
+    with sqlite_app.app_context():
+        assert db.session.scalars(select(Appointment)).all() == []
 
 
 def test_the_appointment_keeps_the_language_and_its_mails_follow(
