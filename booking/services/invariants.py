@@ -127,7 +127,7 @@ def _time_without(session: Session) -> Iterator[str]:
 
 
 def _unowed(session: Session, now: datetime) -> Iterator[str]:
-    """Law 3: whoever is booked and has an address is owed a message about what holds, or had it."""
+    """Law 3: who has an address is owed a message about what holds, or had it, also of an end."""
     told = exists().where(
         OwedMessage.appointment_id == Appointment.id,
         OwedMessage.audience == Audience.PATIENT,
@@ -135,7 +135,7 @@ def _unowed(session: Session, now: datetime) -> Iterator[str]:
         OwedMessage.sequence == Appointment.sequence,
     )
     query = select(Appointment.reference).where(
-        Appointment.status == Status.BOOKED,
+        Appointment.status.in_((Status.BOOKED, Status.CANCELLED)),
         Appointment.start_at > now,
         Appointment.patient_email != "",
         ~told,

@@ -360,6 +360,17 @@ def test_what_was_spoiled_is_found(what: str) -> None:
     assert faults() == [what]
 
 
+@pytest.mark.usefixtures("app")
+def test_who_was_never_to_hear_of_an_end_is_found() -> None:
+    with transaction() as session:
+        gone = an_appointment(session, "Wed 11:00")
+        cancel_appointment(session, gone, HOUSE, now=at("Mon 08:00"), reason="")
+        session.flush()
+        session.execute(text("DELETE FROM outbox WHERE kind = 'cancelled'"))
+
+    assert faults() == ["every patient is owed what holds"]
+
+
 def test_an_overlap_is_found_where_nobody_refused_it(sqlite_app: Flask) -> None:
     assert sqlite_app
     book("Tue 10:00", "Wed 10:00")
