@@ -77,7 +77,7 @@ def restore(app: Flask, path: Path) -> int:
             something.
     """
     state: Booking = app.extensions["booking"]
-    if inspect(db.engine).get_table_names():
+    if _holds_something(state.settings):
         raise BackupError("The database is not empty: restore into a new one.")
     at = state.clock()
     with _in_words(), _at_hand(path) as copy:
@@ -89,6 +89,13 @@ def restore(app: Flask, path: Path) -> int:
     upgrade()
     not_reached = OwedMessage.failed_at == at, OwedMessage.last_error == IN_DOUBT
     return db.session.scalar(select(func.count()).where(*not_reached)) or 0
+
+
+def _holds_something(settings: Settings) -> bool:
+    path = settings.sqlite_path
+    if path is not None and not path.exists():  # asking would make it
+        return False
+    return bool(inspect(db.engine).get_table_names())
 
 
 def _quieting(at: datetime) -> str:

@@ -275,6 +275,7 @@ def test_what_cannot_be_done_is_said_and_does_nothing(
     assert done.exit_code == 1
     assert done.output.startswith("Error: ")
     assert done.output.count("\n") == 1
+    assert not (tmp_path / "other.db").exists(), "and leaves nothing behind"
 
 
 def test_a_database_that_is_not_ours_is_neither_copied_nor_restored(
