@@ -78,8 +78,9 @@ class Clinic(Translated, Base):
     """Whether invitations let a calendar app propose another time; some propose anyway."""
     decline_cancels: Mapped[bool] = mapped_column(default=False)
     """Whether a calendar's "no" cancels by itself; never inside the cut-off."""
-    erase_after_days: Mapped[int | None] = mapped_column(default=365)
-    """How long after an appointment its personal data are kept; empty: until somebody asks."""
+    erase_after_days: Mapped[int | None]
+    """How long after an appointment its personal data are kept; empty: until somebody asks. What
+    holds where nobody says is in the clinic's file: a default here would replace the empty one."""
     erase_on_wish_after_days: Mapped[int] = mapped_column(default=30)
     """How long they are kept at the least, when the patient asks for their erasure."""
 

@@ -107,12 +107,12 @@ def test_on_a_telephone_the_ways_of_every_day_come_first(
 
     assert heading is not None
     assert heading["y"] < PHONE["height"] / 4, "the day is not pushed down"
-    assert ways.get_by_role("link", name="Book").is_visible()
-    assert ways.get_by_role("link", name="Schedule").is_hidden()
+    expect(ways.get_by_role("link", name="Book")).to_be_visible()
+    expect(ways.get_by_role("link", name="Schedule")).to_be_hidden()
     page.get_by_text("More", exact=True).click()
     ways.get_by_role("link", name="Schedule").click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Schedule")
     page.set_viewport_size(DESKTOP)
-    assert page.get_by_role("button", name="Sign out").is_visible()
-    assert page.get_by_text("More", exact=True).is_hidden()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_text("More", exact=True)).to_be_hidden()

@@ -17,6 +17,7 @@ from booking.services.clinic_file import (
     ClinicExists,
     ClinicFileError,
     read_clinic_file,
+    store_clinic,
 )
 from tests.builders import CLINIC, a_clinic, the_service
 from tests.conftest import settings_for
@@ -108,6 +109,19 @@ def test_what_the_file_says_is_stored() -> None:
     assert visit.booking_horizon == timedelta(days=30)
     assert visit.location is not None
     assert db.session.scalar(select(func.count()).select_from(OpeningHours)) == 7
+
+
+@pytest.mark.parametrize(
+    ("line", "days"),
+    [("", 365), ("erase_after_days = 30", 30), ('erase_after_days = "never"', None)],
+)
+@pytest.mark.usefixtures("empty_app")
+def test_personal_data_are_kept_for_as_long_as_the_file_says(line: str, days: int | None) -> None:
+    text = CLINIC.replace('country = "US"', f'country = "US"\n{line}')
+    with transaction() as session:
+        store_clinic(session, read_clinic_file(text))
+
+    assert db.session.get_one(Clinic, 1).erase_after_days == days
 
 
 @pytest.mark.usefixtures("empty_app")
