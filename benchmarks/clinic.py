@@ -66,9 +66,11 @@ def a_measured_app(
 
 
 @contextmanager
-def a_served_clinic(database: str, *, past: int = 20_000, colleagues: int = 0) -> Iterator[str]:
+def a_served_clinic(
+    database: str, *, past: int = 20_000, colleagues: int = 0, text: str = CLINIC
+) -> Iterator[str]:
     """The address of a database with a clinic in it, for processes that serve it."""
-    with a_measured_app(past, database=database, colleagues=colleagues) as app:
+    with a_measured_app(past, text, database=database, colleagues=colleagues) as app:
         db.session.remove()
         url: str = app.config["SQLALCHEMY_DATABASE_URI"]
         yield url

@@ -26,6 +26,8 @@ from tests.smtp_sink import free_port
 THREADS, CLIENTS = 4, 8
 REQUESTS, ROUNDS = 300, 3
 UNDER_LOAD = 1_000
+FEWER = 10
+"""So many times less often are several paths asked for."""
 TICKS = os.sysconf("SC_CLK_TCK")
 URL = "BENCHMARK_DATABASE_URL"
 
@@ -107,14 +109,18 @@ def cpu(pid: int, work: Callable[[], object]) -> float:
     return min(found)
 
 
-def waits(port: int, path: str) -> tuple[float, float]:
-    """Milliseconds that half, and 99 of 100, wait at the most while several ask at once."""
+def waits(port: int, *paths: str, **headers: str) -> tuple[float, float]:
+    """Milliseconds that half, and 99 of 100, wait at the most while several ask at once.
+
+    Of several paths each client asks one after another, and has waited when all are there.
+    """
 
     def visit(_number: int) -> list[float]:
         line, found = Line(port), []
-        for _ in range(UNDER_LOAD // CLIENTS):
+        for _ in range(UNDER_LOAD // CLIENTS // (1 if len(paths) == 1 else FEWER)):
             began = time.perf_counter()
-            line.get(path)
+            for path in paths:
+                line.get(path, **headers)
             found.append((time.perf_counter() - began) * 1000)
         return found
 
