@@ -6,6 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 import holidays
+from holidays.registry import EntityLoader
 
 ALPHA_2 = 2
 
@@ -14,8 +15,14 @@ ALPHA_2 = 2
 def countries() -> tuple[str, ...]:
     """The ISO 3166-1 alpha-2 codes of all countries whose public holidays are known."""
     # The library knows them by three letters too, and the United Kingdom by its other name.
-    known = holidays.list_supported_countries(include_aliases=False)
+    known = EntityLoader.get_country_codes(include_aliases=False)
     return tuple(sorted(each for each in known if len(each) == ALPHA_2))
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    """All codes that the library takes; its own list of them would load every country."""
+    return frozenset(EntityLoader.get_country_codes())
 
 
 @lru_cache(maxsize=64)
@@ -44,7 +51,7 @@ def public_holidays(country: str, region: str | None, year: int) -> Mapping[date
         ValueError: if the country or the region is not known.
     """
     # Asked first, since the library takes the name of any of its classes for a country.
-    if country not in holidays.list_supported_countries():
+    if country not in _names():
         raise ValueError(f"The public holidays of {country!r} are not known.")
     try:
         found = holidays.country_holidays(country, subdiv=region, years=year)

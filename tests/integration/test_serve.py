@@ -298,6 +298,22 @@ def test_an_app_that_finds_no_database_makes_none_by_looking(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_loaded_is_looked_through_for_garbage_no_more(tmp_path: Path) -> None:
+    count = "import gc, wsgi; print(gc.isenabled(), gc.get_freeze_count(), len(gc.get_objects()))"
+    said = subprocess.run(
+        (sys.executable, "-c", count),
+        cwd=ROOT,
+        env=environment(f"sqlite:///{tmp_path}/booking.db"),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    goes_on, kept, looked_through = said.stdout.split()
+    assert goes_on == "True"
+    assert int(kept) > 100 * int(looked_through)
+
+
 WRONG = [
     ("BOOKING_SECRET_KEY", "short"),
     ("BOOKING_FORMER_SECRET_KEYS", "short"),
