@@ -192,7 +192,7 @@ def test_the_lists_show_initials_until_names_are_asked_for(desk: FlaskClient) ->
         assert "Sam" not in page.text, path
     assert get(desk, one).heading.startswith("S. R.")
     assert get(desk, one).text.count("Sammy") == 1, "behind “Show the name”"
-    assert [each.text for each in get(desk, one).all("summary")] == [
+    assert [each.text for each in get(desk, one).all("main")[0].all("summary")] == [
         "Show the name",
         "Show the address",
     ]
