@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener, Site, sign_in
 
@@ -37,4 +38,4 @@ def test_a_passkey_is_set_up_and_signs_in_alone(site: Site, open_page: Opener) -
     page.get_by_role("heading", name="Upcoming appointments").wait_for()
     page.get_by_role("link", name="Account").click()
     page.get_by_text("The desk").wait_for()
-    assert "Chrome on Linux" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("Chrome on Linux")
