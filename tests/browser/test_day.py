@@ -102,6 +102,7 @@ def test_on_a_telephone_the_ways_of_every_day_come_first(
 ) -> None:
     page = open_page(site, java_script_enabled=script, viewport=PHONE)
     sign_in(page)
+    page.wait_for_load_state()  # with its stylesheet
     ways = page.get_by_role("navigation", name="Staff")
     heading = page.get_by_role("heading", level=1).bounding_box()
 

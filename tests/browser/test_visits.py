@@ -111,6 +111,7 @@ def test_another_language_keeps_what_was_typed(site: Site, open_page: Opener) ->
     page.get_by_label("Email address", exact=True).fill("sam@")
     book(page)
     expect(page.get_by_role("alert")).to_be_visible()
+    page.wait_for_load_state()  # with the script that keeps what was typed
 
     page.get_by_role("link", name="Español").click()
 
@@ -118,7 +119,9 @@ def test_another_language_keeps_what_was_typed(site: Site, open_page: Opener) ->
     expect(page.locator("#name")).to_have_value("Sam Rivers")
     expect(page.locator("#email")).to_have_value("sam@")
     expect(page.locator("#email_consent")).to_be_checked()
+    page.wait_for_load_state()
     page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_label("Email address", exact=True).fill("sam@mail.example")
     book(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Your appointment is booked")
