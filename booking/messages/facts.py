@@ -67,6 +67,9 @@ class AppointmentFacts:
     manage_url: str = field(repr=False)
     """The patient's own link; empty in what goes to an address that is no longer theirs."""
     cancelled: bool = False
+    changeable: bool = True
+    """Whether whoever reads it soon can still move or cancel it online."""
+
     kept_until: datetime | None = None
     """In an offer: how long its time is kept."""
 

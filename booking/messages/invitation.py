@@ -172,7 +172,7 @@ def _location(appointment: AppointmentFacts) -> str:
 def _description(clinic: ClinicFacts, appointment: AppointmentFacts, *, cancelled: bool) -> str:
     """Times, place, the way back to us: the only place of the patient's own link."""
     _ = translator(appointment.language)
-    lines = [_("This appointment is cancelled.")] if cancelled else []
+    lines = [_ended(appointment)] if cancelled else []
     lines += [time.text for time in local_times(clinic, appointment)]
     if not cancelled:
         lines += [where_text(appointment), web_address(appointment.video_url)]
@@ -181,3 +181,10 @@ def _description(clinic: ClinicFacts, appointment: AppointmentFacts, *, cancelle
     questions = _("Questions? Call us")
     lines.append(f"{questions}: {clinic.phone}" if clinic.phone else "")
     return "\n".join(line for line in map(one_line, lines) if line)
+
+
+def _ended(appointment: AppointmentFacts) -> str:
+    """Why the event ends; at an address that is no longer theirs, the appointment may live on."""
+    _ = translator(appointment.language)
+    theirs = bool(appointment.manage_url)
+    return _("This appointment is cancelled.") if theirs else _("This invitation no longer applies")

@@ -227,6 +227,7 @@ def _patient_context(clinic: ClinicFacts, appointment: AppointmentFacts) -> dict
         "short_when": when,
         "times": local_times(clinic, appointment),
         "mode": appointment.mode,
+        "changeable": appointment.changeable,
         "where": one_line(where_text(appointment)),
         "video_url": web_address(appointment.video_url),
         "manage_url": web_address(appointment.manage_url),

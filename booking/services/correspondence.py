@@ -1,14 +1,18 @@
 """What a message needs to know, gathered from the database for those who render it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
-from booking.domain.lifecycle import Partstat, Status
+from booking.domain.lifecycle import Partstat, Status, may_change
 from booking.messages.facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
 from booking.messages.languages import known_language
 from booking.models import Appointment, Audience, Clinic, Kind, Mode, OwedMessage
 from booking.services.links import Keys, token_of
 from booking.services.telling import Telling
+
+READING = timedelta(minutes=10)
+"""How long a mail waits until it is read, at the least: what holds for less is not promised."""
 
 
 def clinic_facts(
@@ -65,6 +69,11 @@ def facts_of(
         facts,
         start=telling.start,
         end=telling.start + (facts.end - facts.start),
+        changeable=may_change(
+            message.appointment.start_at,
+            now=telling.stamp + READING,
+            cutoff=message.appointment.service.change_cutoff,
+        ),
         kept_until=telling.kept_until,
     )
     if message.kind == Kind.CONFIRM_ADDRESS and (change := message.appointment.address_change):

@@ -18,7 +18,7 @@ from booking.services.appointments import (
 from booking.worker import worker_of
 from booking.worker.delivery import Worker
 from tests.builders import HOUSE, Clock, Mailbox, a_request, at, the_service
-from tests.readings import PATIENT, has_event, subjects
+from tests.readings import PATIENT, has_event, subjects, text_of
 
 TWO_DAYS, TWO_HOURS = timedelta(days=2), timedelta(hours=2)
 FRIDAY = "Fri 10:00"
@@ -55,6 +55,18 @@ def pass_by(worker: Worker, clock: Clock, until: str, *, step: timedelta) -> Non
 
 def reminded(mailbox: Mailbox) -> int:
     return subjects(mailbox).count("Reminder")
+
+
+def test_a_reminder_offers_a_change_only_as_long_as_it_can_be_made(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    book(clock)
+
+    pass_by(worker, clock, FRIDAY, step=timedelta(minutes=30))
+
+    early, late = mailbox.to(PATIENT)[1:]
+    assert "you can change it below" in text_of(early)
+    assert "too near to change the time online" in text_of(late)
 
 
 def test_each_reminder_leaves_once_when_it_is_due(

@@ -162,6 +162,13 @@ def test_a_cancelled_appointment_downloads_as_cancelled() -> None:
     assert text_of(content).startswith("This appointment is cancelled.")
 
 
+def test_what_ends_at_a_former_address_is_not_called_cancelled() -> None:
+    content = cancellation(a_clinic(), an_appointment(manage_url="", cancelled=True), stamp=STAMP)
+
+    assert text_of(content).startswith("This invitation no longer applies")
+    assert "cancelled" not in text_of(content)
+
+
 def test_times_of_any_zone_are_told_in_utc() -> None:
     paris = timezone(timedelta(hours=1))
 

@@ -342,6 +342,17 @@ def test_a_cancellation_leads_nowhere_any_more(subtype: str) -> None:
     assert "See your appointment" in text
 
 
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+@pytest.mark.parametrize("kind", ["confirmed", "reminder", "declined", "unchanged"])
+def test_what_is_too_near_to_change_online_is_not_offered_for_change(
+    kind: str, subtype: str
+) -> None:
+    text = text_of(to_patient(kind, changeable=False), subtype)
+
+    for promise in ("you can change it", "another free time", "move or cancel", "/cancel"):
+        assert promise not in text
+
+
 def test_a_clinic_without_a_phone_is_not_called() -> None:
     assert "Call us" not in text_of(to_patient(clinic={"phone": ""}), "plain")
 
@@ -411,6 +422,14 @@ def test_a_notice_is_a_time_and_a_link(kind: str) -> None:
         assert "https://book.clinic.example/staff/appointments/17" in text
         assert "9:30 am to 10:15 am" in text
     assert parsed(mail)["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_a_notice_of_a_change_does_not_say_that_it_is_the_time(subtype: str) -> None:
+    text = text_of(to_staff("notice_rescheduled"), subtype)
+
+    assert "An appointment has changed" in text
+    assert "new time" not in text
 
 
 def test_an_unknown_notice_is_refused() -> None:
