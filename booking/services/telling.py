@@ -83,6 +83,16 @@ def _is_worth_telling(session: Session, message: OwedMessage, now: datetime) -> 
             return True
 
 
+def last_start(session: Session, message: OwedMessage, kind: Kind) -> datetime:
+    """When it is too late to tell: the appointment begins, and its end is of use to whoever expects
+    a later time until then."""
+    start = message.appointment.start_at
+    if kind == Kind.WITHDRAWN and message.former:
+        return max(start, message.former.start_at)
+    told = _told(session, message) if kind == Kind.CANCELLED else None
+    return max(start, told.start_at) if told and told.start_at else start
+
+
 def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) -> Telling:
     """Note that a message is about to leave, and settle what it says."""
     now, start = now.replace(microsecond=0), message.appointment.start_at

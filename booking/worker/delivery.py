@@ -137,7 +137,7 @@ class Worker:
         if kind is None or address is None:
             outbox.drop(session, message, lease, now=now)
             return None
-        if appointment.start_at <= now:
+        if telling.last_start(session, message, kind) <= now:
             if _leaves_somebody_waiting(message, kind):
                 outbox.give_up(session, message, lease, "The appointment began first.", now=now)
             else:

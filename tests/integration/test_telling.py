@@ -327,3 +327,20 @@ def test_who_loses_it_is_told_of_the_time_that_they_had(
 
     assert b"No longer yours: appointment on 25 November, 10:00 am" in mailbox.to(ADA)[0].content
     assert b"Booked: appointment on 30 November, 10:00 am" in mailbox.to(BEN)[0].content
+
+
+def test_who_expects_a_later_time_hears_of_the_end_although_the_earlier_has_begun(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    made = book(clock, "Wed 14:00")
+    after_the_window(worker, clock)
+    move(made, clock, "Wed 10:00", to="ben")
+    clock.now = at("Wed 07:30")
+    cancel(made, clock)
+
+    clock.now = at("Wed 10:05")  # the relay was down until now
+    worker.turn()
+
+    assert told(mailbox)[-1] == ("CANCEL", 2)
+    assert event(mailbox.to(PATIENT)[-1])["DTSTART"].dt == at("Wed 14:00")
+    assert subjects(mailbox, ADA)[-1] == "Cancelled"
