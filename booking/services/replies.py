@@ -122,7 +122,7 @@ def _stored(
         "matter": Matter.MESSAGE,
         "verdict": Verdict.UNREADABLE,
         "sealed": house.keys.seal.encrypt(raw[:LARGEST_KEPT]),
-        "dated_at": incoming.dated_at,
+        "dated_at": _believed(incoming.dated_at, now),
     }
     inserting = _insert(session)(ReceivedMail).values(**values).on_conflict_do_nothing()
     is_new = session.scalar(inserting.returning(ReceivedMail.id)) is not None
@@ -170,7 +170,8 @@ def _judge_answer(case: _Case, answer: Answer) -> Verdict:
     """Whether an answer counts, by the first rule that it fails; then what it does."""
     mail = case.mail
     mail.matter = Matter.PROPOSAL if answer.proposes else Matter.ANSWER
-    mail.stamped_at, mail.replied_at = answer.stamped_at, answer.replied_at
+    mail.stamped_at = _believed(answer.stamped_at, case.now)
+    mail.replied_at = _believed(answer.replied_at, case.now)
     mail.proposed_start_at, mail.proposed_end_at = answer.proposed_start, answer.proposed_end
     appointment = _invited(case, answer.uid)
     if appointment is None:
@@ -182,6 +183,11 @@ def _judge_answer(case: _Case, answer: Answer) -> Verdict:
     if answer.proposes:
         return _propose(case, appointment)
     return _apply(case, appointment, Partstat(answer.attendees[0].partstat))
+
+
+def _believed(stamp: datetime | None, now: datetime) -> datetime | None:
+    """The stamp; none if it lies ahead, since no answer that is made later could overtake it."""
+    return stamp if stamp and stamp <= now + SKEW else None
 
 
 def _invited(case: _Case, uid: str) -> Appointment | None:

@@ -31,7 +31,7 @@ from tests.builders import HOUSE, NOW, Clock, Mailbox, an_appointment, at
 from tests.conftest import a_running_app, settings_for
 from tests.visits import deliver
 
-LATER = "20261123T140000Z"
+LATER = "20261123T131000Z"
 EARLIER = "20261123T120000Z"
 KEY = "a-key-that-only-the-gateway-knows-0123456789"
 
@@ -266,6 +266,15 @@ def test_microsofts_time_decides_where_the_stamp_is_the_same(made: int) -> None:
     late = take_in(an_answer(uid_of(made), "DECLINED", more=no))
 
     assert late.verdict == "superseded"
+    assert appointment(made).partstat == Partstat.ACCEPTED
+
+
+def test_an_answer_from_a_clock_that_is_ahead_does_not_stand_for_ever(made: int) -> None:
+    ahead = an_answer(uid_of(made), "DECLINED", stamped="20991123T130000Z")
+    take_in(ahead.replace(b"Date: Mon, 23 Nov 2026", b"Date: Mon, 23 Nov 2099"))
+
+    take_in(an_answer(uid_of(made), stamped="20261123T130500Z"))
+
     assert appointment(made).partstat == Partstat.ACCEPTED
 
 
