@@ -6,6 +6,7 @@ from uuid import UUID
 
 from booking.domain.lifecycle import Partstat, Status, may_change
 from booking.messages.facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
+from booking.messages.hygiene import one_line
 from booking.messages.languages import known_language
 from booking.models import Appointment, Audience, Clinic, Kind, Mode, OwedMessage
 from booking.services.links import Keys, token_of
@@ -24,7 +25,7 @@ def clinic_facts(
         language: That of the reader; none for staff, who read what the clinic wrote.
     """
     return ClinicFacts(
-        name=clinic.text("neutral_name", language),
+        name=one_line(clinic.text("neutral_name", language)),
         phone=clinic.phone,
         address_of_mail=mail_from,
         timezone=clinic.timezone,

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from booking.app import create_app
 from booking.messages.mail import Mail
 from booking.messages.transports import transport_from_url
-from booking.models import Appointment, OwedMessage
+from booking.models import Appointment, Clinic, OwedMessage
 from booking.models.database import PATIENCE, db, transaction
 from booking.services.appointments import cancel_appointment, reschedule_appointment
 from booking.services.links import token_of
@@ -192,3 +192,15 @@ def read_with_vobject(part: Message) -> tuple[str, int, str]:
     calendar = vobject.readOne(payload.decode())
     event = calendar.vevent
     return calendar.method.value, int(event.sequence.value), event.uid.value
+
+
+def test_a_clinics_name_with_marks_that_nobody_sees_does_not_stop_its_mail(
+    app: Flask, mailbox: Mailbox
+) -> None:
+    with transaction() as session:
+        session.get_one(Clinic, 1).neutral_name = "\u202aQuiet\nHarbor\u202c"
+        an_appointment(session)
+
+    worker_of(app).turn()
+
+    assert b'From: "Quiet Harbor" <' in mailbox.to("sam@mail.example")[0].content
