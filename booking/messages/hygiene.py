@@ -31,6 +31,17 @@ def web_address(url: str | None) -> str:
     return line if line.lower().startswith(("https://", "http://")) else ""
 
 
+def telephone_address(number: str) -> str:
+    """The address that dials a number as it is written (RFC 3966 §5.1.4).
+
+    ``(0)`` after a country's code is what is dialled inside the country, in place of the code.
+    """
+    number = number.strip()
+    if number.startswith("+"):
+        number = number.replace("(0)", "")
+    return "tel:" + "".join(each for each in number if each in "+0123456789")
+
+
 def header_text(value: str) -> str:
     """The value itself, if it may stand in a header.
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from . import invitation
 from .facts import AppointmentFacts, ClinicFacts, NoticeFacts, StaffEventFacts
-from .hygiene import header_text, one_line, plain_address, web_address
+from .hygiene import header_text, one_line, plain_address, telephone_address, web_address
 from .languages import ENGLISH, LANGUAGES, catalog, direction
 from .wording import (
     clock_text,
@@ -208,6 +208,7 @@ def _environment(templates: Path, language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["tel"] = telephone_address
     texts = catalog(language)
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         texts.gettext, texts.ngettext, newstyle=True

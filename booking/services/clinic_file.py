@@ -14,6 +14,7 @@ from booking.domain.openings import ALL_MONTHS, WeeklyHours
 from booking.domain.public_holidays import public_holidays
 from booking.domain.reminders import DEFAULT
 from booking.domain.translations import Translations, tidied
+from booking.messages.hygiene import header_text
 from booking.messages.languages import ENGLISH, LANGUAGES
 from booking.models import (
     Clinic,
@@ -34,14 +35,24 @@ from booking.services.bounds import within
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _heading(text: str) -> str:
+    try:
+        return header_text(text)
+    except ValueError:
+        sentence = "holds a control character, a mark of direction or =?, which mail cannot carry"
+        raise ValueError(sentence) from None
+
+
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-Name = Annotated[str, Field(min_length=1, max_length=bounds.NAME)]
+Name = Annotated[str, Field(min_length=1, max_length=bounds.NAME), AfterValidator(_heading)]
 Email = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", max_length=254)]
 CrisisText = Annotated[str, Field(max_length=300)]
 Directions = Annotated[str, Field(max_length=bounds.DIRECTIONS)]
 Summary = Annotated[str, Field(max_length=300)]
 Preparation = Annotated[str, Field(max_length=2000)]
-EventTitle = Annotated[str, Field(min_length=1, max_length=60)]
+EventTitle = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_heading)]
 HttpsAddress = Annotated[str, Field(pattern="^https://", max_length=bounds.WEB_ADDRESS)]
 
 

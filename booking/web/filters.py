@@ -12,7 +12,7 @@ from flask_babel import ngettext
 from markupsafe import Markup
 
 from booking.messages import wording
-from booking.messages.hygiene import web_address
+from booking.messages.hygiene import telephone_address, web_address
 from booking.messages.languages import month_names, weekday_names
 from booking.models import Clinic, Mode, Translated
 from booking.services.correspondence import initials
@@ -118,7 +118,7 @@ def install(app: Flask) -> None:
         minutes=minutes,
         instant=fields.utc_text,
         phone=phone,
-        tel=tel,
+        tel=telephone_address,
         mode=mode,
         place=place,
         map_link=map_link,
@@ -224,11 +224,6 @@ def lang_of(whose: Translated, field: str) -> Markup:
 def phone(number: str) -> str:
     """A stored number as one reads it out."""
     return fields.phone_words(number, clinic().country)
-
-
-def tel(number: str) -> str:
-    """The address that dials a number as it is written."""
-    return "tel:" + "".join(each for each in number if each.isdigit() or each == "+")
 
 
 def mode(each: str) -> str:

@@ -29,6 +29,11 @@ FAULTS = {
     "a zone of nowhere": ("America/New_York", "America/Gotham", "clinic.timezone"),
     "a region of nowhere": ('region = "NY"', 'region = "ZZ"', "clinic:"),
     "a word too many": ('country = "US"', 'country = "US"\nplanet = 3', "clinic.planet"),
+    "a name that no mail can carry": (
+        'name = "Ada Bell"',
+        'name = "=?q?Ada?="',
+        "mail cannot carry",
+    ),
     "a value missing": ('phone = "(212) 555-0142"', "", "clinic.phone"),
     "no address": ("ada@clinic.example", "ada at clinic", "practitioners.0.email"),
     "two addresses": ("desk@clinic.example", "a@b.example, c@d.example", "clinic.staff_email"),

@@ -353,6 +353,18 @@ def test_what_is_too_near_to_change_online_is_not_offered_for_change(
         assert promise not in text
 
 
+@pytest.mark.parametrize(
+    ("number", "address"),
+    [
+        ("(212) 555-0142", "tel:2125550142"),
+        ("+44 (0)20 7946 0142", "tel:+442079460142"),
+        ("020 7946 0142", "tel:02079460142"),
+    ],
+)
+def test_the_clinics_number_dials(number: str, address: str) -> None:
+    assert f'href="{address}"' in text_of(to_patient(clinic={"phone": number}), "html")
+
+
 def test_a_clinic_without_a_phone_is_not_called() -> None:
     assert "Call us" not in text_of(to_patient(clinic={"phone": ""}), "plain")
 
