@@ -35,6 +35,7 @@ from booking.services.waitlist import Waiting
 from booking.services.webhooks import NewWebhook
 from booking.worker import worker_of
 from booking.worker.waitlist import WaitlistOfferer
+from tests.browser.halves import in_halves
 from tests.builders import HOUSE, Clock, Mailbox, at
 from tests.conftest import settings_for
 from tests.kept import with_kept_templates
@@ -224,7 +225,8 @@ def _serve(template: Path, folder: Path) -> Iterator[Site]:
     url, clock, mailbox = f"http://127.0.0.1:{port}", Clock(), Mailbox()
     more = {"BOOKING_BASE_URL": url, "BOOKING_EMBED_ORIGINS": WEBSITE}
     settings = settings_for(f"sqlite:///{path}", **more)
-    app = with_kept_templates(create_app(settings, clock=clock, transport=mailbox))
+    app = create_app(settings, clock=clock, transport=mailbox)
+    app = in_halves(with_kept_templates(app))
     with app.app_context(), transaction() as session:
         seed.seed_demo(session, HOUSE, hash_password(seed.DEMO_PASSWORD), now=clock.now)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

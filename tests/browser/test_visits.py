@@ -134,6 +134,7 @@ def test_a_visitor_books_without_the_stylesheet(site: Site, open_page: Opener) -
 
     page.goto("/")
     page.get_by_role("link", name="First consultation").click()
+    page.locator("a.slot").first.wait_for()
     bare = "getComputedStyle(document.body).backgroundColor === 'rgba(0, 0, 0, 0)'"
     assert page.evaluate(bare)
     page.locator("a.slot").first.click()
@@ -141,6 +142,7 @@ def test_a_visitor_books_without_the_stylesheet(site: Site, open_page: Opener) -
     book(page)
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Your appointment is booked")
+    page.wait_for_load_state()
     words = page.get_by_role("main").inner_text()
     assert (
         words.index("Your appointment is booked") < words.index("When") < words.index("Cancel it")
