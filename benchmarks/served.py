@@ -3,6 +3,7 @@
 python -m benchmarks.served
 """
 
+import gc
 import http.client
 import os
 import subprocess
@@ -11,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPMessage
 from pathlib import Path
 from statistics import quantiles
+from typing import NamedTuple
 
 from flask import Flask
 
@@ -33,8 +36,11 @@ URL = "BENCHMARK_DATABASE_URL"
 
 
 def ours() -> Flask:
-    """What gunicorn serves of us, at the hour of the measured clinic."""
-    return create_app(settings_for(os.environ[URL]), clock=Clock(), transport=Mailbox())
+    """What gunicorn serves of us, at the hour of the measured clinic, as `wsgi.py` loads it."""
+    settings = settings_for(os.environ[URL], BOOKING_RATE_LIMITS="on", BOOKING_PROXIES=1)
+    app = create_app(settings, clock=Clock(), transport=Mailbox())
+    gc.freeze()
+    return app
 
 
 def bare() -> Flask:
@@ -43,19 +49,33 @@ def bare() -> Flask:
         return bare_flask(client.get(JSON).get_json())
 
 
+class Answer(NamedTuple):
+    """What came back."""
+
+    headers: HTTPMessage
+    text: str
+
+
 class Line:
     """A connection that is kept open, as a browser's or a proxy's is."""
 
     def __init__(self, port: int) -> None:
         self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
-    def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
+    def get(self, path: str, **headers: str) -> "Answer":
         """Fetch, and read to the end."""
         self._line.request("GET", path, headers={"Host": "127.0.0.1:8000"} | headers)
         answer = self._line.getresponse()
-        answer.read()
+        text = answer.read().decode()
         assert answer.status in (200, 304), (path, answer.status)
-        return answer
+        return Answer(answer.headers, text)
+
+    def post(self, path: str, body: str, expected: int, **headers: str) -> None:
+        """Send, and see that it is answered so."""
+        self._line.request("POST", path, body, {"Host": "127.0.0.1:8000"} | headers)
+        answer = self._line.getresponse()
+        said = answer.read()
+        assert answer.status == expected, (path, answer.status, said)
 
 
 @contextmanager
@@ -98,14 +118,14 @@ def seconds_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def cpu(pid: int, work: Callable[[], object]) -> float:
+def cpu(pid: int, work: Callable[[], object], requests: int = REQUESTS) -> float:
     """Milliseconds of the server's CPU for a request, in the best of some rounds."""
     found = []
     for _ in range(ROUNDS):
         began = seconds_of(pid)
-        for _ in range(REQUESTS):
+        for _ in range(requests):
             work()
-        found.append((seconds_of(pid) - began) / REQUESTS * 1000)
+        found.append((seconds_of(pid) - began) / requests * 1000)
     return min(found)
 
 

@@ -40,6 +40,7 @@ from booking.web import (
     join,
     keys,
     languages,
+    limits,
     look,
     lost,
     metrics,
@@ -67,7 +68,6 @@ from booking.web import (
     waitlist,
     webhooks,
 )
-from booking.web.limits import limiter
 from booking.web.state import Booking
 
 ROOT = Path(__file__).parent.parent
@@ -144,7 +144,7 @@ def create_app(
     embedding.install(app)
     languages.install(app)
     picker.install(app)
-    limiter.init_app(app)
+    limits.install(app)
     signin.install(app)
     _register(app)
     cli.install(app)

@@ -105,10 +105,9 @@ def _do(session: Session, name: str, dice: Random, who: str, clock: Clock) -> No
         )
     elif name == "book":
         start = _start(session, service, dice, now)
-        holds.let_go_for(session, service, key)
         patient = a_patient(email=f"{who.replace(' ', '-')}@mail.example")
         wish = BookingRequest(start=start, practitioner=None, patient=patient)
-        book_appointment(session, service, wish, HOUSE, now=now)
+        book_appointment(session, service, wish, HOUSE, now=now, freeing=(key,))
     else:
         _change(session, name, dice, now)
 

@@ -1,10 +1,13 @@
 """What every table shares: the naming of constraints, and the types of time."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import DateTime, Dialect, Integer, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import DateTime, Dialect, Insert, Integer, MetaData, Table, insert
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 
@@ -65,3 +68,22 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: Instant, timedelta: Minutes}  # noqa: RUF012 (SQLAlchemy's name)
+
+
+def write(session: Session, model: type[Base], *rows: Mapping[str, Any]) -> None:
+    """Insert rows of the same columns that this session will not look at again.
+
+    It costs a fifth of what objects cost; what they depend on must have been flushed.
+    """
+    if rows:
+        session.execute(_insert_into(model), rows)
+
+
+@cache
+def _insert_into(model: type[Base]) -> Insert:
+    return insert(table_of(model))
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements that need not know of objects."""
+    return cast(Table, model.__table__)

@@ -71,11 +71,9 @@ class OwedMessage(Base):
     """The invitation that it is about, where that is not the one that counts now."""
     copy: Mapped[int] = mapped_column(default=0)
     """Counts the times that staff sent the same message again."""
-    message_id: Mapped[str] = mapped_column(
-        String(32), unique=True, default=lambda: uuid4().hex, insert_sentinel=True
-    )
+    message_id: Mapped[str] = mapped_column(String(32), unique=True, default=lambda: uuid4().hex)
     """The left half of the Message-ID: the same in every attempt, so that a repeat after a crash
-    is recognised. By it several are told apart that are written in one go."""
+    is recognised."""
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]

@@ -5,11 +5,11 @@ the first; the guard in the database is the net below.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,9 +28,29 @@ from booking.models import (
     Resource,
     Visibility,
 )
+from booking.models.base import table_of, write
 from booking.services.availability import load_diary
 
 MINUTE = timedelta(minutes=1)
+
+_SERVICE = (
+    select(HealthcareService)
+    .where(HealthcareService.slug == bindparam("slug"))
+    .with_for_update(of=HealthcareService, key_share=True)
+    .execution_options(populate_existing=True)
+)
+# By the few holds, and sorted out later: by the resources it would be all that they ever had.
+_DEAD = (
+    select(Occupancy.id, Occupancy.resource_id)
+    .join(Hold, Occupancy.hold_id == Hold.id)
+    .where(Hold.expires_at <= bindparam("now"))
+)
+_RESOURCES = table_of(Resource)
+_RAISE = (
+    update(_RESOURCES)
+    .where(_RESOURCES.c.id.in_(bindparam("resources", expanding=True)))
+    .values(version=_RESOURCES.c.version + 1)
+)
 
 
 def lock_service(
@@ -39,20 +59,20 @@ def lock_service(
     *,
     staff: bool = False,
     besides: ColumnElement[bool] | None = None,
+    **named: Any,
 ) -> HealthcareService:
     """The service and all that it may take, locked: a second booking waits, then sees the first.
 
     Args:
         besides: Which resources will be freed as well. They are locked in the same go, since two
             that lock one after another may wait for each other.
+        named: What the parameters of `besides` stand for.
     """
-    query = select(HealthcareService).where(HealthcareService.slug == slug)
-    query = query.with_for_update(of=HealthcareService, key_share=True)
-    service = session.scalar(query.execution_options(populate_existing=True))
+    service = session.scalar(_SERVICE, {"slug": slug})
     if service is None or (service.visibility == Visibility.STAFF and not staff):
         raise NotOffered
     wanted = Resource.id.in_([each.id for each in service.resources])
-    _lock_resources(session, wanted if besides is None else or_(wanted, besides))
+    _lock_resources(session, wanted if besides is None else or_(wanted, besides), named)
     return service
 
 
@@ -72,9 +92,13 @@ def lock_all(session: Session) -> Sequence[HealthcareService]:
     return found
 
 
-def lock_held(session: Session, which: ColumnElement[bool]) -> None:
-    """Lock what some holds take, before they go: who frees time waits where who takes it waits."""
-    _lock_resources(session, held(which))
+def lock_held(session: Session, which: ColumnElement[bool], **named: Any) -> None:
+    """Lock what some holds take, before they go: who frees time waits where who takes it waits.
+
+    Args:
+        named: What the parameters of `which` stand for.
+    """
+    _lock_resources(session, held(which), named)
 
 
 def held(which: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -83,11 +107,11 @@ def held(which: ColumnElement[bool]) -> ColumnElement[bool]:
     return Resource.id.in_(taken)
 
 
-def _lock_resources(session: Session, which: ColumnElement[bool]) -> None:
+def _lock_resources(session: Session, which: ColumnElement[bool], named: Mapping[str, Any]) -> None:
     if session.get_bind().dialect.name == "sqlite":  # one transaction writes at a time
         return
     locking = select(Resource.id).where(which).order_by(Resource.id)
-    session.execute(locking.with_for_update(key_share=True)).all()
+    session.execute(locking.with_for_update(key_share=True), named).all()
 
 
 def asked_for(service: HealthcareService, slug: str | None) -> list[int]:
@@ -174,17 +198,12 @@ def take(
     """
     wanted = [each for each in place if each is not None]
     _sweep(session, wanted, now)
-    session.add_all(
-        Occupancy(
-            resource_id=resource,
-            blocked_from=span.start - service.buffer_before,
-            blocked_until=span.until + service.buffer_after,
-            **taker,
-        )
-        for resource in wanted
-    )
+    blocked = {
+        "blocked_from": span.start - service.buffer_before,
+        "blocked_until": span.until + service.buffer_after,
+    }
     try:
-        session.flush()
+        write(session, Occupancy, *({"resource_id": each} | blocked | taker for each in wanted))
     except IntegrityError as error:
         if "occupancy_overlap" not in str(error.orig):
             raise
@@ -197,9 +216,7 @@ def _sweep(session: Session, resources: Sequence[int], now: datetime) -> None:
     Of these alone: what such a hold takes besides is not locked, and who has that may be waiting
     for ours. The hold itself takes nothing any more, and is forgotten with time (`upkeep`).
     """
-    # By the few holds, and sorted out here: by the resources it would be all that they ever had.
-    query = select(Occupancy.id, Occupancy.resource_id).join(Hold, Occupancy.hold_id == Hold.id)
-    dead = session.execute(query.where(Hold.expires_at <= now)).all()
+    dead = session.execute(_DEAD, {"now": now}).all()
     theirs = [row.id for row in dead if row.resource_id in resources]
     if theirs:
         session.execute(delete(Occupancy).where(Occupancy.id.in_(theirs)))
@@ -225,8 +242,7 @@ def mark_changed(session: Session, appointment: Appointment) -> None:
 
 
 def _raise_versions(session: Session, resources: Sequence[int]) -> None:
-    raised = update(Resource).where(Resource.id.in_(resources)).values(version=Resource.version + 1)
-    session.execute(raised, execution_options={"synchronize_session": False})  # nobody reads it now
+    session.execute(_RAISE, {"resources": resources})  # no object of them is read now
 
 
 def _fairest(session: Session, clinic: Clinic, free: Sequence[int], start: datetime) -> int:

@@ -4,6 +4,7 @@ Every function locks before it looks. Resources are locked in the order of their
 contact or the appointment, so that two changes can wait for each other but never in a circle.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_bytes
@@ -22,6 +23,7 @@ from booking.models import (
     Kind,
     Resource,
 )
+from booking.models.base import write
 from booking.services import audit, calls
 from booking.services.allocation import (
     asked_for,
@@ -31,13 +33,14 @@ from booking.services.allocation import (
     occupy,
     release,
 )
+from booking.services.holds import let_go_for
 from booking.services.links import NONCE_BYTES, Keys, new_reference, token_digest
 from booking.services.owing import (
     owe,
     take_back,
 )
 from booking.services.requests import BookingRequest
-from booking.services.wishes import check_contact, remember
+from booking.services.wishes import check_contact, has_made, remember
 
 PATIENT = "patient"
 
@@ -56,11 +59,20 @@ class House:
 
 
 def book_appointment(
-    session: Session, service_slug: str, request: BookingRequest, house: House, *, now: datetime
+    session: Session,
+    service_slug: str,
+    request: BookingRequest,
+    house: House,
+    *,
+    now: datetime,
+    freeing: Sequence[bytes] = (),
 ) -> Appointment:
     """Book the slot that the patient asks for, and owe the confirmation.
 
     A request whose key was used before gives the appointment of that time.
+
+    Args:
+        freeing: The keys under which the patient may hold a slot: it makes way for this.
 
     Raises:
         SlotTaken: if no free slot begins then.
@@ -68,18 +80,17 @@ def book_appointment(
         TooManyAppointments: if the contact already holds as many as one may.
         KeyReused: if the key was used for another wish.
     """
-    wish = remember(session, service_slug, request, house.keys, now=now)
-    if wish is not None and wish.appointment_id is not None:
-        return session.get_one(Appointment, wish.appointment_id)
-    service = lock_service(session, service_slug)
+    former = remember(session, service_slug, request, house.keys, now=now)
+    if former is not None:
+        return session.get_one(Appointment, former)
+    service = let_go_for(session, service_slug, *freeing)
     clinic = session.get_one(Clinic, 1)
     if house.limits:
         check_contact(session, clinic, request, now=now)
     practitioners = asked_for(service, request.practitioner)
     place = choose(session, clinic, service, request.start, practitioners, now=now)
     made = book_place(session, service, request, place, house, verb="book", actor=PATIENT, now=now)
-    if wish is not None:
-        wish.appointment_id = made.id
+    has_made(session, request, made)
     return made
 
 
@@ -289,19 +300,18 @@ def record(
         former: What the calendar had answered, and when, if the change made that void.
     """
     answer_before, answered_before_at = former or (None, None)
-    session.add(
-        AppointmentEvent(
-            appointment_id=appointment.id,
-            at=now,
-            verb=verb,
-            actor=actor,
-            start_at=appointment.start_at,
-            practitioner_id=appointment.practitioner_id,
-            room_id=appointment.room_id,
-            answer_before=answer_before,
-            answered_before_at=answered_before_at,
-        )
-    )
+    line = {
+        "appointment_id": appointment.id,
+        "at": now,
+        "verb": verb,
+        "actor": actor,
+        "start_at": appointment.start_at,
+        "practitioner_id": appointment.practitioner_id,
+        "room_id": appointment.room_id,
+        "answer_before": answer_before,
+        "answered_before_at": answered_before_at,
+    }
+    write(session, AppointmentEvent, line)
     calls.owe(session, appointment, verb, now=now)
     audit.note(
         session,

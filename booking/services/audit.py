@@ -9,17 +9,43 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from booking.models import AuditEntry, AuditHead
+from booking.models.base import table_of, write
 from booking.services.kept_keys import with_kept
 from booking.services.links import Keys
 
 BEGINNING = bytes(32)
 MOST_SHOWN = 100
 BATCH = 1000
+
+
+_HEADS = table_of(AuditHead)
+_HEAD = select(_HEADS.c.number, _HEADS.c.digest).where(_HEADS.c.id == 1).with_for_update()
+_MOVE_HEAD = (
+    update(_HEADS)
+    .where(_HEADS.c.id == 1)
+    .values(number=bindparam("number"), digest=bindparam("digest"))
+)
+
+
+class _Line(NamedTuple):
+    """What of an entry is sealed."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    fields: str
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> "_Line":
+        return cls(*(getattr(entry, name) for name in cls._fields))
 
 
 @dataclass(frozen=True)
@@ -61,19 +87,13 @@ def note(
     Args:
         fields: The names of what was changed; values have no place here.
     """
-    head = session.get_one(AuditHead, 1, with_for_update=True, populate_existing=True)
-    entry = AuditEntry(
-        number=head.number + 1,
-        at=now.replace(microsecond=0),
-        actor=actor,
-        action=action,
-        subject=subject,
-        fields=" ".join(fields)[:200],
-    )
-    entry.digest = _seals(entry, head.digest, keys)[0]
-    head.number, head.digest = entry.number, entry.digest
-    session.add(entry)
-    session.flush()
+    session.flush()  # what it is about comes first
+    number, before = session.execute(_HEAD).one()
+    at, said = now.replace(microsecond=0), " ".join(fields)[:200]
+    line = _Line(number + 1, at, actor, action, subject, said)
+    seal = {"digest": _seals(line, before, keys)[0]}
+    write(session, AuditEntry, line._asdict() | seal)
+    session.execute(_MOVE_HEAD, {"number": line.number} | seal)
 
 
 def verify(session: Session, keys: Keys) -> Iterator[Break]:
@@ -146,7 +166,7 @@ def entries(session: Session, wanted: Filter) -> Sequence[AuditEntry]:
 
 def head(session: Session) -> AuditHead:
     """The end of the trail; written down elsewhere, it shows whether the trail was cut short."""
-    return session.get_one(AuditHead, 1)
+    return session.get_one(AuditHead, 1, populate_existing=True)
 
 
 def _end(session: Session) -> tuple[int, bytes]:
@@ -176,17 +196,11 @@ def _gap(expected: int, found: int) -> str:
 
 
 def _holds(entry: AuditEntry, before: bytes, keys: Keys) -> bool:
-    return any(compare_digest(entry.digest, each) for each in _seals(entry, before, keys))
+    seals = _seals(_Line.of(entry), before, keys)
+    return any(compare_digest(entry.digest, each) for each in seals)
 
 
-def _seals(entry: AuditEntry, before: bytes, keys: Keys) -> tuple[bytes, ...]:
+def _seals(line: "_Line", before: bytes, keys: Keys) -> tuple[bytes, ...]:
     """What its digest may be, by the newest key first."""
-    parts = (
-        entry.number,
-        entry.at.isoformat(),
-        entry.actor,
-        entry.action,
-        entry.subject,
-        entry.fields,
-    )
-    return keys.digests("audit", before + repr(parts).encode(), entry=entry.number)
+    parts = (line.number, line.at.isoformat(), *line[2:])
+    return keys.digests("audit", before + repr(parts).encode(), entry=line.number)

@@ -7,9 +7,9 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import bindparam, select
 from sqlalchemy import or_ as either
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from booking.domain.lifecycle import OCCUPYING
 from booking.domain.openings import Opening, WeeklyHours, local_day, openings
@@ -34,10 +34,54 @@ from booking.models import (
     Mode,
     Occupancy,
     OpeningHours,
+    Visibility,
 )
 
 DAY = timedelta(days=1)
 ALWAYS = WeeklyHours.always()
+NONE = 0
+"""The id of no row."""
+
+# Written once: to put a statement together costs as much as to run it.
+_HOURS = select(OpeningHours).where(
+    OpeningHours.resource_id.in_(bindparam("practitioners", expanding=True))
+)
+_CLOSURES = select(Closure.resource_id, Closure.starts_at, Closure.ends_at).where(
+    Closure.ends_at > bindparam("start"),
+    Closure.starts_at < bindparam("until"),
+    either(
+        Closure.resource_id.is_(None),
+        Closure.resource_id.in_(bindparam("resources", expanding=True)),
+    ),
+)
+_BUSY = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at).where(
+    BusyTime.resource_id.in_(bindparam("practitioners", expanding=True)),
+    BusyTime.ends_at > bindparam("start"),
+    BusyTime.starts_at < bindparam("until"),
+)
+# No occupied span is longer than a day, so the index on its beginning bounds the search and
+# appointments of the past cost nothing.
+_OCCUPIED = select(
+    Occupancy.resource_id, Occupancy.blocked_from, Occupancy.blocked_until, Occupancy.held_until
+).where(
+    Occupancy.resource_id.in_(bindparam("resources", expanding=True)),
+    Occupancy.blocked_from > bindparam("since"),
+    Occupancy.blocked_from < bindparam("until"),
+    either(Occupancy.held_until.is_(None), Occupancy.held_until > bindparam("now")),
+    Occupancy.appointment_id.is_distinct_from(bindparam("ignoring")),
+    Occupancy.hold_id.is_distinct_from(bindparam("own_hold")),
+)
+
+
+# Who offers it and where is read when somebody asks: to book looks at that under locks, anew.
+_SERVICE = (
+    select(HealthcareService)
+    .where(
+        HealthcareService.slug == bindparam("slug"),
+        HealthcareService.visibility != Visibility.STAFF,
+    )
+    .options(lazyload(HealthcareService.resources))
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +185,11 @@ class Diary:
         return instant.astimezone(self.zone).date()
 
 
+def service_for_all(session: Session, slug: str) -> HealthcareService | None:
+    """The service of that name, if it is not for staff alone."""
+    return session.scalar(_SERVICE, {"slug": slug})
+
+
 def load_diary(
     session: Session,
     clinic: Clinic,
@@ -175,7 +224,7 @@ def load_diary(
     asked, takes = wanted(service, practitioners)
     takes = takes if takes is None or rooms is None else [each for each in takes if each in rooms]
     resources = [*asked, *(takes or ())]
-    taken, runs_out = _occupied(session, resources, bounds, _counts(now, ignoring, own_hold))
+    taken, runs_out = _occupied(session, resources, bounds, now, ignoring, own_hold)
     return Diary(
         rules=rules,
         zone=zone,
@@ -229,7 +278,7 @@ def free_time(
     first = span.start.astimezone(clinic.zone).date()
     last = (span.until - DAY / 48).astimezone(clinic.zone).date()
     closed = _closures(session, clinic, practitioners, span)
-    occupied, _ = _occupied(session, practitioners, span, _counts(now))
+    occupied, _ = _occupied(session, practitioners, span, now)
     taken = _merged(occupied, _busy(session, practitioners, span))
     found = {}
     for practitioner, hours in rules_of(session, practitioners).items():
@@ -266,8 +315,7 @@ def _hours(
 def rules_of(session: Session, practitioners: list[int]) -> dict[int, list[WeeklyHours]]:
     """The weekly hours of practitioners, by id; those without any have none."""
     found: dict[int, list[WeeklyHours]] = {each: [] for each in practitioners}
-    query = select(OpeningHours).where(OpeningHours.resource_id.in_(practitioners))
-    for row in session.scalars(query).unique():
+    for row in session.scalars(_HOURS, {"practitioners": practitioners}).unique():
         found[row.resource_id].append(row.rule)
     return found
 
@@ -275,14 +323,10 @@ def rules_of(session: Session, practitioners: list[int]) -> dict[int, list[Weekl
 def _closures(
     session: Session, clinic: Clinic, resources: list[int], bounds: Span
 ) -> dict[int | None, list[Span]]:
-    query = select(Closure).where(
-        Closure.ends_at > bounds.start,
-        Closure.starts_at < bounds.until,
-        either(Closure.resource_id.is_(None), Closure.resource_id.in_(resources)),
-    )
     found: dict[int | None, list[Span]] = {None: _holidays(session, clinic, bounds)}
-    for row in session.scalars(query):
-        found.setdefault(row.resource_id, []).append(row.span)
+    asked = {"resources": resources, "start": bounds.start, "until": bounds.until}
+    for resource, starts_at, ends_at in session.execute(_CLOSURES, asked):
+        found.setdefault(resource, []).append(Span(starts_at, ends_at))
     return found
 
 
@@ -298,38 +342,26 @@ def _holidays(session: Session, clinic: Clinic, bounds: Span) -> list[Span]:
     return [local_day(day, zone) for day in sorted(days)]
 
 
-def _counts(
-    now: datetime, ignoring: int | None = None, own_hold: int | None = None
-) -> list[ColumnElement[bool]]:
-    """Which rows take time: those of appointments, and of holds of others that have not run out."""
-    counts = [either(Occupancy.held_until.is_(None), Occupancy.held_until > now)]
-    if ignoring is not None:
-        counts.append(Occupancy.appointment_id.is_distinct_from(ignoring))
-    if own_hold is not None:
-        counts.append(Occupancy.hold_id.is_distinct_from(own_hold))
-    return counts
-
-
 def _occupied(
-    session: Session, resources: list[int], bounds: Span, counts: Sequence[ColumnElement[bool]]
+    session: Session,
+    resources: list[int],
+    bounds: Span,
+    now: datetime,
+    ignoring: int | None = None,
+    own_hold: int | None = None,
 ) -> tuple[dict[int, list[Span]], dict[int, datetime]]:
     """The occupied spans of each resource, and when the first hold among them runs out."""
-    # No occupied span is longer than a day, so the index on its beginning bounds the search
-    # and appointments of the past cost nothing.
-    query = select(
-        Occupancy.resource_id,
-        Occupancy.blocked_from,
-        Occupancy.blocked_until,
-        Occupancy.held_until,
-    ).where(
-        Occupancy.resource_id.in_(resources),
-        Occupancy.blocked_from > bounds.start - DAY,
-        Occupancy.blocked_from < bounds.until,
-        *counts,
-    )
+    asked = {
+        "resources": resources,
+        "since": bounds.start - DAY,
+        "until": bounds.until,
+        "now": now,
+        "ignoring": ignoring or NONE,
+        "own_hold": own_hold or NONE,
+    }
     found: dict[int, list[Span]] = {}
     runs_out: dict[int, datetime] = {}
-    for resource, blocked_from, blocked_until, held_until in session.execute(query):
+    for resource, blocked_from, blocked_until, held_until in session.execute(_OCCUPIED, asked):
         found.setdefault(resource, []).append(Span(blocked_from, blocked_until))
         if held_until is not None:
             runs_out[resource] = min(held_until, runs_out.get(resource, held_until))
@@ -338,13 +370,9 @@ def _occupied(
 
 def _busy(session: Session, practitioners: list[int], bounds: Span) -> dict[int, list[Span]]:
     """What practitioners' own calendars say; buffers keep their distance from that too."""
-    query = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at).where(
-        BusyTime.resource_id.in_(practitioners),
-        BusyTime.ends_at > bounds.start,
-        BusyTime.starts_at < bounds.until,
-    )
+    asked = {"practitioners": practitioners, "start": bounds.start, "until": bounds.until}
     found: dict[int, list[Span]] = {}
-    for resource, starts_at, ends_at in session.execute(query):
+    for resource, starts_at, ends_at in session.execute(_BUSY, asked):
         found.setdefault(resource, []).append(Span(starts_at, ends_at))
     return found
 

@@ -48,6 +48,7 @@ EVENTS = {
 """Of which changes programs are told, by the verb of the history."""
 
 _OTHER = aliased(OwedCall)
+_LISTENING = select(Webhook.id, Webhook.events).where(Webhook.paused_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,7 @@ def owe(session: Session, appointment: Appointment, verb: str, *, now: datetime)
     event = EVENTS.get(verb)
     if event is None:
         return
-    told = select(Webhook.id, Webhook.events).where(Webhook.paused_at.is_(None))
-    with session.no_autoflush:  # what is being written is nothing to it
-        found = session.execute(told).all()
-    for webhook, wanted in found:
+    for webhook, wanted in session.execute(_LISTENING).all():
         if event in wanted.split():
             session.add(
                 OwedCall(

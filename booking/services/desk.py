@@ -28,7 +28,7 @@ from booking.services.appointments import (
 )
 from booking.services.owing import owe
 from booking.services.requests import BookingRequest
-from booking.services.wishes import remember
+from booking.services.wishes import has_made, remember
 
 UNREADABLE = "…"
 """Stands for a note that was sealed under a secret that is known no more."""
@@ -65,9 +65,9 @@ def book_for_caller(
         NotOffered: if the service or the practitioner does not exist.
         KeyReused: if the form's key was used for another wish.
     """
-    wish = remember(session, service_slug, request, house.keys, now=now)
-    if wish is not None and wish.appointment_id is not None:
-        return session.get_one(Appointment, wish.appointment_id)
+    former = remember(session, service_slug, request, house.keys, now=now)
+    if former is not None:
+        return session.get_one(Appointment, former)
     service = lock_service(session, service_slug, staff=True)
     asked = asked_for(service, request.practitioner)
     if request.start <= now:
@@ -76,8 +76,7 @@ def book_for_caller(
     place = choose(session, clinic, service, request.start, asked, now=now, anyway=anyway)
     verb = "override" if anyway else "book"
     made = book_place(session, service, request, place, house, verb=verb, actor=actor, now=now)
-    if wish is not None:
-        wish.appointment_id = made.id
+    has_made(session, request, made)
     return made
 
 

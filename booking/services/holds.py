@@ -8,7 +8,7 @@ empty the calendar with them. Who gets no hold can book all the same, as long as
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from booking.domain.openings import local_day
@@ -23,6 +23,11 @@ LIFE = timedelta(minutes=10)
 MOST_OF_ADDRESS, MOST_OF_NETWORK = 2, 5
 SHARE_OF_DAY = 5
 """Of the times that a day still offers, one in so many may be held by visitors."""
+
+
+_THEIRS = Hold.key_digest.in_(bindparam("keys", expanding=True))
+_HELD = held(_THEIRS)
+_FREE = delete(Hold).where(_THEIRS).execution_options(synchronize_session=False)
 
 
 @dataclass(frozen=True)
@@ -84,18 +89,22 @@ def hold_for_offer(
 
 def let_go(session: Session, *keys: bytes) -> None:
     """Free what is held under any of these keys."""
-    theirs = Hold.key_digest.in_(keys)
-    lock_held(session, theirs)
-    session.execute(delete(Hold).where(theirs))
+    lock_held(session, _THEIRS, keys=keys)
+    session.execute(_FREE, {"keys": keys})
 
 
 def let_go_for(session: Session, service_slug: str, *keys: bytes) -> HealthcareService:
     """The same for who is about to take a time of a service, which is locked with all of it.
 
+    It is locked with what is held in one go: two that wait for each other's hold and lock would
+    wait for ever.
+
     Raises:
         NotOffered: if the service cannot be booked online.
     """
-    service = lock_service(session, service_slug, besides=held(Hold.key_digest.in_(keys)))
+    if not keys:
+        return lock_service(session, service_slug)
+    service = lock_service(session, service_slug, besides=_HELD, keys=keys)
     let_go(session, *keys)
     return service
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import Status
@@ -18,8 +19,27 @@ from booking.models import (
     Practitioner,
     Told,
 )
+from booking.models.base import write
 
 MINUTE = timedelta(minutes=1)
+
+_CONCERNED = (
+    select(Practitioner.id)
+    .where(
+        Practitioner.email.is_not(None),
+        or_(
+            Practitioner.id == bindparam("practitioner"),
+            Practitioner.id.in_(
+                select(OwedMessage.practitioner_id).where(
+                    OwedMessage.appointment_id == bindparam("appointment"),
+                    OwedMessage.practitioner_id.is_not(None),
+                )
+            ),
+        ),
+    )
+    .order_by(Practitioner.id)
+)
+"""Those with an address who have an appointment, or had it."""
 
 
 def owe(
@@ -34,19 +54,15 @@ def owe(
         wait: How long a change may still be taken back; the messages are held until then.
     """
     session.flush()
-    with session.no_autoflush:  # no message depends on another: they are written in one go
-        owe_patient(session, appointment, kind, now=now, wait=wait)
-        owe_staff(session, appointment, kind, due_at=now + wait)
+    to_patient = _for_patient(session, appointment, kind, now=now, wait=wait)
+    to_staff = _for_staff(session, appointment, kind, due_at=now + wait)
+    write(session, OwedMessage, *to_patient, *to_staff)
 
 
 def owe_staff(session: Session, appointment: Appointment, kind: Kind, *, due_at: datetime) -> None:
     """Owe practitioners and the desk a message; those who know what holds are told nothing."""
-    for practitioner in _practitioners(session, appointment):
-        message = _message(appointment, kind, Audience.PRACTITIONER, due_at=due_at)
-        message.practitioner_id, message.occasion = practitioner, str(practitioner)
-        session.add(message)
-    if session.get_one(Clinic, 1).staff_email:
-        session.add(_message(appointment, kind, Audience.STAFF, due_at=due_at))
+    messages = _for_staff(session, appointment, kind, due_at=due_at)
+    write(session, OwedMessage, *messages)
 
 
 def owe_staff_what_waits(session: Session, appointment: Appointment) -> None:
@@ -66,12 +82,17 @@ def owe_staff_what_waits(session: Session, appointment: Appointment) -> None:
         (each.audience, each.practitioner_id): each
         for each in session.scalars(waiting.order_by(OwedMessage.sequence, OwedMessage.id))
     }
-    for each in newest.values():
-        message = _message(
-            appointment, Kind(each.kind), Audience(each.audience), due_at=each.due_at
+    messages = (
+        _message(
+            appointment,
+            Kind(each.kind),
+            Audience(each.audience),
+            due_at=each.due_at,
+            practitioner=each.practitioner_id,
         )
-        message.practitioner_id, message.occasion = each.practitioner_id, each.occasion
-        session.add(message)
+        for each in newest.values()
+    )
+    write(session, OwedMessage, *messages)
 
 
 def owe_patient(
@@ -81,14 +102,8 @@ def owe_patient(
 
     Who booked by telephone may have no address: then the desk has told them.
     """
-    if not appointment.patient_email:
-        return
-    session.add(_message(appointment, kind, Audience.PATIENT, due_at=now + wait))
-    new = kind == Kind.CONFIRMED
-    if not new:
-        _forget_reminders(session, appointment, now=now)
-    if appointment.status == Status.BOOKED:
-        _owe_reminders(session, appointment, after=now + wait if new else now)
+    messages = _for_patient(session, appointment, kind, now=now, wait=wait)
+    write(session, OwedMessage, *messages)
 
 
 def owe_added_reminders(
@@ -103,10 +118,10 @@ def owe_added_reminders(
             OwedMessage.appointment_id == appointment.id,
             OwedMessage.sequence == appointment.sequence,
             OwedMessage.kind == Kind.REMINDER,
-            OwedMessage.occasion == message.occasion,
+            OwedMessage.occasion == message["occasion"],
         )
         if session.scalar(known) is None:
-            session.add(message)
+            write(session, OwedMessage, message)
 
 
 def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> None:
@@ -114,9 +129,7 @@ def owe_again(session: Session, appointment: Appointment, *, now: datetime) -> N
     if not appointment.patient_email:
         return
     kind = Kind.CANCELLED if appointment.status == Status.CANCELLED else Kind.CONFIRMED
-    message = _message(appointment, kind, Audience.PATIENT, due_at=now)
-    message.copy = _next_copy(session, appointment)
-    session.add(message)
+    _owe_anew(session, appointment, kind, now=now)
 
 
 def owe_question(session: Session, appointment: Appointment, *, now: datetime) -> None:
@@ -128,9 +141,7 @@ def owe_question(session: Session, appointment: Appointment, *, now: datetime) -
 
 def owe_unchanged(session: Session, appointment: Appointment, *, now: datetime) -> None:
     """Tell the patient that the time they proposed cannot be had, as often as they propose."""
-    message = _message(appointment, Kind.UNCHANGED, Audience.PATIENT, due_at=now)
-    message.copy = _next_copy(session, appointment)
-    session.add(message)
+    _owe_anew(session, appointment, Kind.UNCHANGED, now=now)
 
 
 def owe_about_contact(
@@ -139,29 +150,25 @@ def owe_about_contact(
     """Owe a message about another address or number; nobody is told where none is on file."""
     if kind != Kind.CONFIRM_ADDRESS and not appointment.patient_email:
         return
-    message = _message(appointment, kind, Audience.PATIENT, due_at=now)
-    message.copy = _next_copy(session, appointment)
-    if appointment.address_change:
-        message.occasion = appointment.address_change.occasion
-    session.add(message)
-    session.flush()
+    change = appointment.address_change
+    _owe_anew(session, appointment, kind, now=now, occasion=change.occasion if change else "")
 
 
 def owe_offer(session: Session, appointment: Appointment, offer: int, *, now: datetime) -> None:
     """Tell the patient of a time that is offered to them; without an address staff call."""
     if not appointment.patient_email:
         return
-    message = _message(appointment, Kind.OFFERED, Audience.PATIENT, due_at=now)
-    message.occasion = str(offer)
-    session.add(message)
+    message = _message(appointment, Kind.OFFERED, Audience.PATIENT, due_at=now, occasion=str(offer))
+    write(session, OwedMessage, message)
 
 
 def owe_withdrawal(session: Session, former: FormerInvitation, *, now: datetime) -> None:
     """Owe the address that an invitation went to its end there."""
     appointment = session.get_one(Appointment, former.appointment_id)
-    message = _message(appointment, Kind.WITHDRAWN, Audience.PATIENT, due_at=now)
-    message.former_id, message.occasion = former.id, str(former.id)
-    session.add(message)
+    message = _message(
+        appointment, Kind.WITHDRAWN, Audience.PATIENT, due_at=now, occasion=str(former.id)
+    )
+    write(session, OwedMessage, message | {"former_id": former.id})
 
 
 def may_have_reached(session: Session, appointment: Appointment) -> bool:
@@ -222,6 +229,36 @@ def take_back(session: Session, appointment: Appointment, *, now: datetime) -> b
     return True
 
 
+def _for_patient(
+    session: Session, appointment: Appointment, kind: Kind, *, now: datetime, wait: timedelta
+) -> list[dict[str, Any]]:
+    """What the patient is owed about a change."""
+    if not appointment.patient_email:
+        return []
+    new = kind == Kind.CONFIRMED
+    if not new:
+        _forget_reminders(session, appointment, now=now)
+    booked = appointment.status == Status.BOOKED
+    return [
+        _message(appointment, kind, Audience.PATIENT, due_at=now + wait),
+        *(_reminders(appointment, after=now + wait if new else now) if booked else ()),
+    ]
+
+
+def _for_staff(
+    session: Session, appointment: Appointment, kind: Kind, *, due_at: datetime
+) -> list[dict[str, Any]]:
+    """What practitioners and the desk are owed about a change."""
+    whom = {"appointment": appointment.id, "practitioner": appointment.practitioner_id}
+    messages = [
+        _message(appointment, kind, Audience.PRACTITIONER, due_at=due_at, practitioner=each)
+        for each in session.scalars(_CONCERNED, whom)
+    ]
+    if session.get_one(Clinic, 1).staff_email:
+        messages.append(_message(appointment, kind, Audience.STAFF, due_at=due_at))
+    return messages
+
+
 def _to_the_patient(appointment: Appointment) -> tuple[ColumnElement[bool], ...]:
     return (
         OwedMessage.appointment_id == appointment.id,
@@ -240,19 +277,26 @@ def _owe_once(
         OwedMessage.audience == audience,
     )
     if session.scalar(known) is None:
-        session.add(_message(appointment, kind, audience, due_at=now))
+        write(session, OwedMessage, _message(appointment, kind, audience, due_at=now))
 
 
-def _owe_reminders(session: Session, appointment: Appointment, *, after: datetime) -> None:
+def _owe_anew(
+    session: Session, appointment: Appointment, kind: Kind, *, now: datetime, occasion: str = ""
+) -> None:
+    """Owe the patient a message that they may have had before, as often as this is asked for."""
+    message = _message(appointment, kind, Audience.PATIENT, due_at=now, occasion=occasion)
+    write(session, OwedMessage, message | {"copy": _next_copy(session, appointment)})
+
+
+def _reminders(appointment: Appointment, *, after: datetime) -> list[dict[str, Any]]:
     lengths = [rule.before for rule in appointment.service.reminders]
-    for before, due_at in reminders_ahead(appointment.start_at, lengths, after=after):
-        session.add(_reminder(appointment, before, due_at))
+    ahead = reminders_ahead(appointment.start_at, lengths, after=after)
+    return [_reminder(appointment, before, due_at) for before, due_at in ahead]
 
 
-def _reminder(appointment: Appointment, before: timedelta, due_at: datetime) -> OwedMessage:
-    message = _message(appointment, Kind.REMINDER, Audience.PATIENT, due_at=due_at)
-    message.occasion = str(before // MINUTE)
-    return message
+def _reminder(appointment: Appointment, before: timedelta, due_at: datetime) -> dict[str, Any]:
+    occasion = str(before // MINUTE)
+    return _message(appointment, Kind.REMINDER, Audience.PATIENT, due_at=due_at, occasion=occasion)
 
 
 def _forget_reminders(session: Session, appointment: Appointment, *, now: datetime) -> None:
@@ -268,18 +312,6 @@ def _forget_reminders(session: Session, appointment: Appointment, *, now: dateti
     )
 
 
-def _practitioners(session: Session, appointment: Appointment) -> list[int]:
-    """Those with an address who have the appointment, or had it."""
-    had = select(OwedMessage.practitioner_id).where(
-        OwedMessage.appointment_id == appointment.id, OwedMessage.practitioner_id.is_not(None)
-    )
-    query = select(Practitioner.id).where(
-        Practitioner.email.is_not(None),
-        or_(Practitioner.id == appointment.practitioner_id, Practitioner.id.in_(had)),
-    )
-    return list(session.scalars(query.order_by(Practitioner.id)))
-
-
 def _next_copy(session: Session, appointment: Appointment) -> int:
     """A number that no message to the patient about this appointment bears."""
     query = select(func.count()).where(
@@ -289,14 +321,22 @@ def _next_copy(session: Session, appointment: Appointment) -> int:
 
 
 def _message(
-    appointment: Appointment, kind: Kind, audience: Audience, *, due_at: datetime
-) -> OwedMessage:
-    return OwedMessage(
-        appointment=appointment,
-        sequence=appointment.sequence,
-        kind=kind,
-        audience=audience,
-        occasion="",
-        due_at=due_at,
-        next_attempt_at=due_at,
-    )
+    appointment: Appointment,
+    kind: Kind,
+    audience: Audience,
+    *,
+    due_at: datetime,
+    occasion: str = "",
+    practitioner: int | None = None,
+) -> dict[str, Any]:
+    """A row of the outbox."""
+    return {
+        "appointment_id": appointment.id,
+        "sequence": appointment.sequence,
+        "kind": kind,
+        "audience": audience,
+        "occasion": str(practitioner) if practitioner else occasion,
+        "practitioner_id": practitioner,
+        "due_at": due_at,
+        "next_attempt_at": due_at,
+    }

@@ -30,7 +30,8 @@ HOLD_REST = timedelta(hours=1)
 def forget_what_expired(session: Session, *, now: datetime) -> None:
     """Remove old keys, counters, staff sessions and links; each search follows an index.
 
-    The holds first, since that locks what they take: who books locks it before their key.
+    The holds first, since that locks what they take: who books waits for a key that goes before
+    they lock anything.
     """
     _forget_holds(session, now)
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))

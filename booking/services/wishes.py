@@ -4,7 +4,7 @@ import hmac
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -12,14 +12,34 @@ from sqlalchemy.orm import Session
 from booking.domain.lifecycle import Status
 from booking.domain.refusals import KeyReused, TooManyAppointments
 from booking.models import Appointment, Clinic, IdempotencyKey
+from booking.models.base import table_of
 from booking.services.links import Keys
 from booking.services.requests import BookingRequest
+
+_KEYS = table_of(IdempotencyKey)
+_REMEMBER = {
+    "sqlite": sqlite_insert(_KEYS).on_conflict_do_nothing().returning(_KEYS.c.key),
+    "postgresql": postgres_insert(_KEYS).on_conflict_do_nothing().returning(_KEYS.c.key),
+}
+_HAS_MADE = (
+    update(_KEYS)
+    .where(_KEYS.c.key == bindparam("mine"))
+    .values(appointment_id=bindparam("appointment_id"))
+)
+_COMING = select(func.count()).where(
+    Appointment.email_key == bindparam("address"),
+    Appointment.start_at > bindparam("now"),
+    Appointment.status == Status.BOOKED,
+)
 
 
 def remember(
     session: Session, service: str, request: BookingRequest, keys: Keys, *, now: datetime
-) -> IdempotencyKey | None:
+) -> int | None:
     """Take the key of a wish: a second holder waits for the first, then finds its appointment.
+
+    Returns:
+        The id of the appointment that the wish has made already.
 
     Raises:
         KeyReused: if the key was used for another wish.
@@ -28,13 +48,19 @@ def remember(
         return None
     key = _stored(request.key)
     digests = [each.hex() for each in keys.digests("wish", request.canonical(service))]
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
     values = {"key": key, "body_digest": digests[0], "created_at": now}
-    session.execute(insert(IdempotencyKey).values(**values).on_conflict_do_nothing())
+    if session.scalar(_REMEMBER[session.get_bind().dialect.name], values) is not None:
+        return None
     wish = session.get_one(IdempotencyKey, key)
     if not any(hmac.compare_digest(wish.body_digest, each) for each in digests):
         raise KeyReused
-    return wish
+    return wish.appointment_id
+
+
+def has_made(session: Session, request: BookingRequest, made: Appointment) -> None:
+    """Write down what the wish has made, for whoever comes with its key again."""
+    if request.key is not None:
+        session.execute(_HAS_MADE, {"mine": _stored(request.key), "appointment_id": made.id})
 
 
 def made_by(session: Session, key: str) -> Appointment | None:
@@ -57,12 +83,8 @@ def check_contact(
         TooManyAppointments: if so.
     """
     _lock_contact(session, request)
-    query = select(func.count()).where(
-        Appointment.email_key == request.patient.email.lower(),
-        Appointment.start_at > now,
-        Appointment.status == Status.BOOKED,
-    )
-    if (session.scalar(query) or 0) >= clinic.appointments_per_contact:
+    asked = {"address": request.patient.email.lower(), "now": now}
+    if (session.scalar(_COMING, asked) or 0) >= clinic.appointments_per_contact:
         raise TooManyAppointments
 
 

@@ -24,6 +24,7 @@ from booking.services.appointments import (
     cancel_appointment,
     reschedule_appointment,
 )
+from booking.services.availability import service_for_all
 from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
@@ -208,8 +209,8 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
 
 
 def _service(slug: str) -> HealthcareService:
-    found = db.session.scalar(select(HealthcareService).where(HealthcareService.slug == slug))
-    if found is None or found.visibility == Visibility.STAFF:
+    found = service_for_all(db.session(), slug)
+    if found is None:
         raise NotOffered
     return found
 

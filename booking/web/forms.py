@@ -55,6 +55,13 @@ def checked(check: Callable[..., Any], **options: Any) -> Callable[[FlaskForm, "
     return validate
 
 
+class Hidden(HiddenField):
+    """A field that nobody reads: its label is not made of its name, nor looked up for it."""
+
+    def __init__(self, label: str = "", **options: Any) -> None:
+        super().__init__(label, **options)
+
+
 class Checked(StringField):
     """A text field that keeps, beside what was typed, what it was understood as."""
 
@@ -64,7 +71,7 @@ class Checked(StringField):
 class Written(Form):
     """How a patient's address is checked, wherever it is typed."""
 
-    email_asked: HiddenField
+    email_asked: Hidden
 
     def validate_email(self, field: Checked) -> None:
         """An address that looks mistyped is asked about once; pressed again, it is right."""
@@ -102,16 +109,16 @@ class BookingForm(Reachable):
     """Who would like to come."""
 
     start = Checked(_l("Time"), [checked(fields.instant)])
-    practitioner = HiddenField()
-    timezone = HiddenField()
-    key = HiddenField(default=lambda: token_urlsafe(24))
+    practitioner = Hidden()
+    timezone = Hidden()
+    key = Hidden(default=lambda: token_urlsafe(24))
     name = Checked(_l("Your name"), [checked(fields.person_name)])
     email = Checked(_l("Email address"), [checked(fields.email_address)])
     phone = Checked(_l("Phone number"))
     may_leave_message = BooleanField(_l("You may leave a voice message on this number"))
     may_text = BooleanField(_l("You may send a text message to this number"))
     email_consent = BooleanField(_l("Send the details of my appointment to this email address"))
-    email_asked = HiddenField()
+    email_asked = Hidden()
     call_name = Checked(
         _l("When we call, ask for"), [checked(fields.plain_text, longest=120, what=_l("This name"))]
     )
@@ -147,7 +154,7 @@ class BookingForm(Reachable):
         if not field.data:
             raise ValidationError(_("Tick this box so that we can send you the details."))
 
-    def validate_key(self, field: HiddenField) -> None:
+    def validate_key(self, field: Hidden) -> None:
         """Too short a key could be shared by two people."""
         if not 16 <= len(field.data or "") <= 64:
             field.data = token_urlsafe(24)
@@ -184,7 +191,7 @@ class ContactForm(Reachable):
     """Where the patient is written to and called from now on."""
 
     email = Checked(_l("Email address"), [checked(fields.email_address)])
-    email_asked = HiddenField()
+    email_asked = Hidden()
     phone = Checked(_l("Phone number"))
     may_leave_message = BooleanField(_l("You may leave a voice message on this number"))
     may_text = BooleanField(_l("You may send a text message to this number"))
@@ -202,14 +209,14 @@ class LostForm(Written):
     """Where the mail went that is lost."""
 
     email = Checked(_l("Email address"), [checked(fields.email_address)])
-    email_asked = HiddenField()
+    email_asked = Hidden()
 
 
 class RescheduleForm(Form):
     """Which time instead."""
 
     start = Checked(_l("Time"), [checked(fields.instant)], widget=HiddenInput())
-    practitioner = HiddenField()
+    practitioner = Hidden()
 
     @property
     def wanted(self) -> datetime:
@@ -240,7 +247,7 @@ class CallerForm(Form):
     email = Checked("Email address")
     may_leave_message = BooleanField("We may leave a voice message on this number")
     anyway = BooleanField("Book it although it is not on offer")
-    key = HiddenField(default=lambda: token_urlsafe(24))
+    key = Hidden(default=lambda: token_urlsafe(24))
 
     def __init__(self, *, country: str, timezone: ZoneInfo, **data: object) -> None:
         super().__init__(**data)

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from flask import session
-from sqlalchemy.orm import Session
 
 from booking.domain.refusals import NotOffered, SlotTaken
 from booking.models.database import db, transaction
@@ -16,7 +15,7 @@ def hold(service: str, start: datetime, practitioner: str | None) -> None:
     """Hold a slot for this browser if it can be had; whoever gets no hold can still book."""
     if "visit" not in session:  # it never opened a form: it would share a hold with its likes
         return
-    visitor = holds.Visitor(_keys(), address(), network())
+    visitor = holds.Visitor(keys(), address(), network())
     try:
         with transaction() as work:
             holds.hold_slot(work, service, start, practitioner, visitor, now=now())
@@ -32,26 +31,17 @@ def own_hold() -> int | None:
     """
     if "visit" not in session:  # it never opened a form, and shall not pay for looking
         return None
-    return holds.held_by(db.session(), *_keys(), now=now())
+    return holds.held_by(db.session(), *keys(), now=now())
 
 
-def let_go(work: Session, booking_now: str | None = None) -> None:
-    """Free what this browser holds, in a transaction that is under way.
-
-    Args:
-        booking_now: The service that is about to be booked. It is locked with what is held, as in
-            every booking: two that wait for each other's hold and lock would wait for ever.
-
-    Raises:
-        NotOffered: if there is no such service any more.
-    """
+def let_go() -> None:
+    """Free what this browser holds."""
     if "visit" in session:
-        if booking_now is None:
-            holds.let_go(work, *_keys())
-        else:
-            holds.let_go_for(work, booking_now, *_keys())
+        with transaction() as work:
+            holds.let_go(work, *keys())
 
 
-def _keys() -> tuple[bytes, ...]:
+def keys() -> tuple[bytes, ...]:
+    """Under which keys this browser may hold something."""
     visit = str(session.get("visit", ""))
-    return booking().house.keys.digests("hold", visit.encode())
+    return booking().house.keys.digests("hold", visit.encode()) if visit else ()

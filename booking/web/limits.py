@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
-from flask import Response, g, request
+import structlog
+from flask import Flask, Response, g, request
 from flask_limiter import Limiter
 from flask_security import current_user
 from limits.storage import Storage
-from sqlalchemy import case, delete, select
+from sqlalchemy import bindparam, case, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from booking.models import RateCounter
-from booking.models.database import db, transaction
+from booking.models.base import table_of
+from booking.models.database import Busy, db, transaction
 from booking.web.state import booking
+
+log = structlog.get_logger("web")
 
 BOOKINGS = {"address": "30 per hour", "network": "120 per hour", "contact": "6 per hour"}
 CODES = "30 per hour"
@@ -37,31 +41,21 @@ class DatabaseStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, or begin a new window; returns the hits in the window."""
-        now = datetime.now(UTC)
-        fresh = {"key": key, "hits": amount, "expires_at": now + timedelta(seconds=expiry)}
-        with transaction() as session:
-            sqlite = session.get_bind().dialect.name == "sqlite"
-            insert: Callable[..., Any] = sqlite_insert if sqlite else postgres_insert
-            over = RateCounter.expires_at <= now
-            counting = insert(RateCounter).values(**fresh)
-            counting = counting.on_conflict_do_update(
-                index_elements=[RateCounter.key],
-                set_={
-                    "hits": case((over, amount), else_=RateCounter.hits + amount),
-                    "expires_at": case((over, fresh["expires_at"]), else_=RateCounter.expires_at),
-                },
-            ).returning(RateCounter.hits)
-            return int(session.execute(counting).scalar_one())
+        hit = _Hit(key, expiry, amount)
+        if "hits" in g:  # the answer stands already, and asks no more how many there were
+            g.hits.append(hit)
+            return 0
+        return _count(hit)
 
     def get(self, key: str) -> int:
         """The hits in the window that is open."""
-        found = self._counter(key)
-        return found.hits if found else 0
+        hits, _ends_at = self._counter(key)
+        return hits
 
     def get_expiry(self, key: str) -> float:
         """When the window ends, in seconds of the epoch."""
-        found = self._counter(key)
-        return (found.expires_at if found else datetime.now(UTC)).timestamp()
+        _hits, ends_at = self._counter(key)
+        return ends_at.timestamp()
 
     def check(self) -> bool:
         """Whether the storage answers; it is the database of everything else."""
@@ -78,11 +72,77 @@ class DatabaseStorage(Storage):
         with transaction() as session:
             session.execute(delete(RateCounter).where(RateCounter.key == key))
 
-    def _counter(self, key: str) -> RateCounter | None:
-        query = select(RateCounter).where(
-            RateCounter.key == key, RateCounter.expires_at > datetime.now(UTC)
-        )
-        return db.session.scalar(query)
+    def _counter(self, key: str) -> tuple[int, datetime]:
+        now = datetime.now(UTC)
+        found = db.session.execute(_OPEN, {"key": key, "now": now}).first()
+        return (found.hits, found.expires_at) if found else (0, now)
+
+
+class _Hit(NamedTuple):
+    """So many more under a key, in a window of so many seconds if none is open."""
+
+    key: str
+    seconds: int
+    amount: int
+
+
+_COUNTERS = table_of(RateCounter)
+_OPEN = select(_COUNTERS.c.hits, _COUNTERS.c.expires_at).where(
+    _COUNTERS.c.key == bindparam("key"), _COUNTERS.c.expires_at > bindparam("now")
+)
+
+
+def _counting(insert: Callable[..., Any]) -> Any:
+    fresh = insert(_COUNTERS)
+    over = _COUNTERS.c.expires_at <= bindparam("now")
+    more = _COUNTERS.c.hits + fresh.excluded.hits
+    renewed = {
+        "hits": case((over, fresh.excluded.hits), else_=more),
+        "expires_at": case((over, fresh.excluded.expires_at), else_=_COUNTERS.c.expires_at),
+    }
+    upsert = fresh.on_conflict_do_update(index_elements=[_COUNTERS.c.key], set_=renewed)
+    return upsert.returning(_COUNTERS.c.hits)
+
+
+_COUNTING = {"sqlite": _counting(sqlite_insert), "postgresql": _counting(postgres_insert)}
+
+
+def _count(*hits: _Hit) -> int:
+    """Count, or begin new windows, in one transaction; returns the hits in the last window."""
+    now, counted = datetime.now(UTC), 0
+    with transaction() as session:
+        counting = _COUNTING[session.get_bind().dialect.name]
+        for key, seconds, amount in hits:
+            until = now + timedelta(seconds=seconds)
+            window = {"key": key, "hits": amount, "expires_at": until, "now": now}
+            counted = session.execute(counting, window).scalar_one()
+    return counted
+
+
+def install(app: Flask) -> None:
+    """Limit what is marked below; what counts by its answer is counted at once, after it."""
+    app.after_request(_count_gathered)  # what is registered last runs first
+    limiter.init_app(app)
+    app.after_request(_gather)
+
+
+def _gather(response: Response) -> Response:
+    g.hits = []
+    return response
+
+
+def _count_gathered(response: Response) -> Response:
+    """Each commit of its own would be felt: an appointment counts three times.
+
+    The answer holds even where it could not be counted: what it says has been written.
+    """
+    hits = sorted(g.pop("hits", ()))  # in one order, else two could wait for each other
+    if hits:
+        try:
+            _count(*hits)
+        except Busy:
+            log.warning("not_counted")
+    return response
 
 
 def address() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from wtforms import BooleanField, HiddenField
+from wtforms import BooleanField
 from wtforms.validators import ValidationError
 
 from booking.domain.openings import local_day
@@ -14,7 +14,7 @@ from booking.models import Event, Scope
 from booking.services.api_keys import NewKey
 from booking.services.webhooks import NewWebhook
 from booking.web import schedule_fields as typed
-from booking.web.forms import Checked, Form, checked
+from booking.web.forms import Checked, Form, Hidden, checked
 from booking.web.schedule_forms import Pick, Ticks
 
 SCOPES = {
@@ -109,7 +109,7 @@ class RenewForm(Form):
     """When the secret before is to end."""
 
     overlap = Pick("The one in use ends", OVERLAPS, default="1440")
-    seen = HiddenField()
+    seen = Hidden()
     """When it was renewed last as far as the page knows."""
 
     @property

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from secrets import token_urlsafe
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
@@ -14,6 +15,7 @@ from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, TooManyApp
 from booking.models import HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
+from booking.services.availability import service_for_all
 from booking.services.links import token_of
 from booking.services.wishes import made_by
 from booking.web import fields, holding, lost
@@ -98,16 +100,17 @@ def _book(slug: str) -> ResponseReturnValue:
             # The form takes a little longer: its time is kept meanwhile.
             holding.hold(slug, start, query.practitioner)
         return _form_page(_service(slug), form, query, start), 422
-    wish = form.request()
+    wish, house = form.request(), booking().house
     try:
         with transaction() as work:
-            holding.let_go(work, booking_now=slug)
-            appointment = book_appointment(work, slug, wish, booking().house, now=now())
+            theirs = holding.keys()
+            made = partial(book_appointment, work, slug, house=house, now=now(), freeing=theirs)
+            appointment = made(wish)
             if (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
                 # An old wish of this browser, cancelled or moved since: this is a new one.
                 wish = replace(wish, key=None)
-                appointment = book_appointment(work, slug, wish, booking().house, now=now())
-            token = token_of(appointment, booking().house.keys)
+                appointment = made(wish)
+            token = token_of(appointment, house.keys)
     except SlotTaken as refusal:
         note_guard(refusal)
         return _taken(_service(slug), form, query, wish.start)
@@ -136,8 +139,7 @@ def hold(slug: str) -> ResponseReturnValue:
 @bp.post("/let-go")
 def let_go() -> ResponseReturnValue:
     """Free what is held when the page is left: 204."""
-    with transaction() as work:
-        holding.let_go(work)
+    holding.let_go()
     return _nothing()
 
 
@@ -149,11 +151,7 @@ def _nothing() -> Response:
 
 def _service(slug: str) -> HealthcareService:
     """The service of that name, or 404; the staff's own are not there for the public."""
-    query = select(HealthcareService).where(HealthcareService.slug == slug)
-    found = db.session.scalar(query)
-    if found is None or found.visibility == Visibility.STAFF:
-        abort(404)
-    return found
+    return service_for_all(db.session(), slug) or abort(404)
 
 
 def _form(service: HealthcareService) -> BookingForm:

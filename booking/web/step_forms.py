@@ -1,10 +1,10 @@
 """The forms of the second step, of its setting up, and of proving again who one is."""
 
-from wtforms import HiddenField, PasswordField
+from wtforms import PasswordField
 from wtforms.validators import ValidationError
 
 from booking.web import fields
-from booking.web.forms import Checked, Form, checked
+from booking.web.forms import Checked, Form, Hidden, checked
 
 LONGEST_CODE = 40
 LONGEST_ANSWER = 16_000
@@ -38,9 +38,9 @@ class ConfirmForm(Form):
 class PasskeyForm(Form):
     """What the browser answers for a passkey; a script of ours puts it in."""
 
-    answer = HiddenField()
+    answer = Hidden()
 
-    def validate_answer(self, field: HiddenField) -> None:
+    def validate_answer(self, field: Hidden) -> None:
         """Longer than any real one it is not ours."""
         if not 1 <= len(field.data or "") <= LONGEST_ANSWER:
             raise ValidationError(NO_ANSWER)

@@ -338,8 +338,8 @@ def test_who_comes_back_after_a_day_and_what_forgets_their_key_do_not_wait_for_e
 
     def books() -> None:
         with app.app_context(), transaction() as session:
-            holds.let_go_for(session, "video", *visitor(2).keys)
-            book_appointment(session, "video", wished, HOUSE, now=later)
+            theirs = visitor(2).keys
+            book_appointment(session, "video", wished, HOUSE, now=later, freeing=theirs)
 
     monkeypatch.setattr(upkeep, "lock_held", slowly)
     with ThreadPoolExecutor() as threads:

@@ -324,7 +324,7 @@ def test_whoever_has_a_former_secret_cannot_change_what_was() -> None:
         last = session.get_one(AuditHead, 1).number - 1
         entry, before = (session.get_one(AuditEntry, number) for number in (last, last - 1))
         entry.actor = "somebody else"
-        entry.digest = audit._seals(entry, before.digest, BEFORE)[0]
+        entry.digest = audit._seals(audit._Line.of(entry), before.digest, BEFORE)[0]
 
     assert faults(AFTER) == [f"entry {last + 1} was changed, or the one before it was"]
 

@@ -1,17 +1,21 @@
 """How often one may: counted together by every process, and never against somebody else."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from booking.app import create_app
+from booking.models import database
 from booking.models.database import db
 from booking.web.limits import network
 from tests.builders import Clock, Mailbox, at
 from tests.conftest import a_running_app, settings_for
+from tests.holding import held
 from tests.pages import CheckedClient, page_of
 from tests.visits import DESK, PASSWORD, a_link, a_member_of_staff, get, send, sign_in
 
@@ -157,6 +161,33 @@ def test_what_was_refused_does_not_count(limited: Flask) -> None:
         assert client.post("/api/v1/appointments", json={}).status_code == 422
 
     assert book(client, 1).status_code == 201
+
+
+def test_an_appointment_counts_three_times_in_one_transaction(limited: Flask) -> None:
+    commits: list[object] = []
+    event.listen(db.engine, "commit", commits.append)
+
+    assert book(visitor(limited), 0).status_code == 201
+
+    hits = db.session.connection().exec_driver_sql("SELECT hits FROM rate_counter").all()
+    assert ([*hits], len(commits)) == ([(1,), (1,), (1,)], 2)
+
+
+def test_what_was_booked_is_answered_so_although_it_cannot_be_counted(
+    limited: Flask, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE", 0.2)
+    with ExitStack() as until_then:
+
+        @limited.after_request
+        def somebody_writes(response: Response) -> Response:
+            until_then.enter_context(held(sqlite_url))
+            return response
+
+        answer = book(visitor(limited), 0)
+
+    assert answer.status_code == 201
+    assert [*db.session.connection().exec_driver_sql("SELECT hits FROM rate_counter")] == []
 
 
 def test_limits_count_across_processes(limited: Flask, clock: Clock, mailbox: Mailbox) -> None:

@@ -224,8 +224,9 @@ def scans(statement: str, parameters: Any) -> set[str]:
         if sqlite
         else ("EXPLAIN", r"Seq Scan on (\w+)")
     )
+    one = parameters[0] if isinstance(parameters, list) else parameters  # of several rows
     with db.engine.connect() as connection:
-        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        plan = connection.exec_driver_sql(f"{explain} {statement}", one)
         return {
             name for row in plan for found in re.finditer(scan, row[-1]) for name in found.groups()
         } - {None}
