@@ -24,7 +24,7 @@ from benchmarks.times_page import JSON, PAGE, bare_flask
 from booking.app import create_app
 from tests.builders import Clock, Mailbox
 from tests.conftest import settings_for
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 THREADS, CLIENTS = 4, 8
 REQUESTS, ROUNDS = 300, 3

@@ -21,7 +21,7 @@ from benchmarks.browser import Browser
 from benchmarks.clinic import LATELY, a_served_clinic
 from benchmarks.served import THREADS, seconds_of
 from tests.builders import NEW_YORK, NOW, SECRET
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0

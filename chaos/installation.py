@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests import nginx
 from tests.integration.servers import GONE, Client, environment, eventually
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi")

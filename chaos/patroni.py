@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chaos.installation import running
 from tests.integration.servers import children_of, eventually
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 PROGRAMS = ("etcd", "patroni", "haproxy")
 ACCOUNT = "postgres"

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from imap_tools import MailBoxUnencrypted
 
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 PASSWORD = "quiet:water/7?"
 READER = "nobody"

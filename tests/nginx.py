@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 CONFIGURATION = Path(__file__).parent.parent / "deploy" / "nginx.conf"
 BINARY = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 UNPRIVILEGED = "postgres"

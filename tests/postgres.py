@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 URL_VARIABLE = "BOOKING_TEST_POSTGRES_URL"
 UNPRIVILEGED = "postgres"

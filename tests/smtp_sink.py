@@ -1,7 +1,6 @@
 """A real SMTP server for tests: it keeps what it is sent, and fails wherever it is told to."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +10,14 @@ from typing import Any, AnyStr, Literal, Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.ports import free_port
+
 Stage = Literal["banner", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "content", "dot", "QUIT"]
 """Where to fail: "content" is after 354 and before the final dot, "dot" is after it."""
 
 DROP = "drop"
 HANG = "hang"
 _HANG_SECONDS = 5.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from tests.browser.halves import in_halves
 from tests.builders import HOUSE, Clock, Mailbox, at
 from tests.conftest import settings_for
 from tests.kept import with_kept_templates
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 FLAGS = [
     "--no-sandbox",

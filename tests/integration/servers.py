@@ -21,7 +21,7 @@ from booking.app import create_app, utc_now
 from booking.models.database import db, transaction
 from tests import builders
 from tests.conftest import settings_for
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "serve")

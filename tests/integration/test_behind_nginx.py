@@ -19,7 +19,7 @@ from booking.web.gate import ALWAYS
 from tests import builders, nginx
 from tests.integration.servers import ROOT, Service, Wish, a_service, coming_days, linux_only
 from tests.nginx import Proxy
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 pytestmark = [linux_only, pytest.mark.xdist_group("nginx")]
 

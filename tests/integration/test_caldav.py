@@ -33,7 +33,7 @@ from booking.worker.calendars import CalendarReader
 from tests.builders import HOUSE, NOW, Clock
 from tests.calendar_server import CalendarServer, calendar_server
 from tests.integration.test_feeds import booked, subscribe
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 
 USER, PASSWORD = "ada", "p@ss:word"
 MKCALENDAR = """<?xml version="1.0"?><mkcalendar xmlns="urn:ietf:params:xml:ns:caldav"/>"""

@@ -22,7 +22,8 @@ from booking.services import outbox
 from tests.builders import NOW, Clock, Mailbox, an_appointment
 from tests.certificates import server_side
 from tests.conftest import settings_for
-from tests.smtp_sink import DROP, SmtpSink, Stage, free_port
+from tests.ports import free_port
+from tests.smtp_sink import DROP, SmtpSink, Stage
 
 LOGIN = ("desk@clinic.example", "p@ss/w:rd#1")
 ADDRESS = "keeper@clinic.example"

@@ -25,7 +25,7 @@ from tests.answers import a_mail, an_answer, uid_of
 from tests.builders import HOUSE, NOW, Clock, an_appointment
 from tests.conftest import settings_for
 from tests.dovecot import Dovecot
-from tests.smtp_sink import free_port
+from tests.ports import free_port
 from tests.visits import a_member_of_staff, get, sign_in
 
 

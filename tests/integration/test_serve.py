@@ -41,8 +41,8 @@ from tests.integration.servers import (
     is_alive,
     linux_only,
 )
+from tests.ports import free_port
 from tests.postgres import drop_database, make_database
-from tests.smtp_sink import free_port
 
 pytestmark = linux_only
 

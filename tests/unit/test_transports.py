@@ -25,7 +25,8 @@ from booking.messages.transports import (
     transport_from_url,
 )
 from tests.certificates import server_side
-from tests.smtp_sink import DROP, HANG, SmtpSink, Stage, free_port
+from tests.ports import free_port
+from tests.smtp_sink import DROP, HANG, SmtpSink, Stage
 
 PATIENCE = 0.4
 CONTENT = b"Subject: x\r\n\r\n.a line that begins with a dot\r\n..two\r\nend\r\n"
