@@ -9,7 +9,15 @@ from sqlalchemy import exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Status
-from booking.models import Appointment, AppointmentEvent, Audience, Clinic, Occupancy, OwedMessage
+from booking.models import (
+    Appointment,
+    AppointmentEvent,
+    Audience,
+    Clinic,
+    Occupancy,
+    OwedMessage,
+    Told,
+)
 from booking.models.base import Base
 from booking.services import audit, rotation
 from booking.services.links import Keys
@@ -127,18 +135,30 @@ def _time_without(session: Session) -> Iterator[str]:
 
 
 def _unowed(session: Session, now: datetime) -> Iterator[str]:
-    """Law 3: who has an address is owed a message about what holds, or had it, also of an end."""
-    told = exists().where(
+    """Law 3: who has an address is owed a message about what holds, or had it, also of an end.
+
+    What was booked and cancelled before anybody heard of it is nobody's business.
+    """
+    owed = exists().where(
         OwedMessage.appointment_id == Appointment.id,
         OwedMessage.audience == Audience.PATIENT,
         OwedMessage.kind.in_(CHANGES),
         OwedMessage.sequence == Appointment.sequence,
     )
+    heard = exists().where(
+        Told.appointment_id == Appointment.id, Told.audience == Audience.PATIENT
+    )
+    waits = exists().where(
+        OwedMessage.appointment_id == Appointment.id,
+        OwedMessage.audience == Audience.PATIENT,
+        OwedMessage.settled_at.is_(None),
+    )
     query = select(Appointment.reference).where(
         Appointment.status.in_((Status.BOOKED, Status.CANCELLED)),
         Appointment.start_at > now,
         Appointment.patient_email != "",
-        ~told,
+        ~owed,
+        or_(Appointment.status == Status.BOOKED, heard, waits),
     )
     yield from session.scalars(query.limit(SHOWN))
 

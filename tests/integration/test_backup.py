@@ -28,9 +28,9 @@ from booking.models import Appointment, OwedMessage, schema
 from booking.models.database import db, transaction
 from booking.serve import seed_demo
 from booking.services import invariants
-from booking.services.appointments import cancel_appointment
+from booking.services.appointments import book_appointment, cancel_appointment
 from tests import postgres
-from tests.builders import HOUSE, Clock, Mailbox, an_appointment, at
+from tests.builders import HOUSE, NOW, Clock, Mailbox, a_request, an_appointment, at
 from tests.conftest import settings_for
 from tests.integration.servers import (
     COMMAND,
@@ -346,6 +346,16 @@ def test_a_database_in_order_has_no_faults() -> None:
     with transaction() as session:
         gone = an_appointment(session, "Wed 11:00")
         cancel_appointment(session, gone, HOUSE, now=at("Mon 08:00"), reason="")
+
+    assert faults() == []
+
+
+@pytest.mark.usefixtures("app")
+def test_what_was_taken_back_before_anybody_heard_of_it_is_in_order() -> None:
+    house = replace(HOUSE, undo=timedelta(minutes=1))
+    with transaction() as session:
+        made = book_appointment(session, "visit", a_request("Wed 11:00"), house, now=NOW)
+        cancel_appointment(session, made, house, now=NOW + timedelta(seconds=20))
 
     assert faults() == []
 
