@@ -145,9 +145,7 @@ def _unowed(session: Session, now: datetime) -> Iterator[str]:
         OwedMessage.kind.in_(CHANGES),
         OwedMessage.sequence == Appointment.sequence,
     )
-    heard = exists().where(
-        Told.appointment_id == Appointment.id, Told.audience == Audience.PATIENT
-    )
+    heard = exists().where(Told.appointment_id == Appointment.id, Told.audience == Audience.PATIENT)
     waits = exists().where(
         OwedMessage.appointment_id == Appointment.id,
         OwedMessage.audience == Audience.PATIENT,

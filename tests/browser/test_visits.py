@@ -1,6 +1,7 @@
 """Whole visits: without JavaScript, with it, with the keyboard alone, in a hurry, and away."""
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
@@ -104,8 +105,14 @@ def test_a_visitor_books_in_few_steps(
     assert len(visited) == pages + 1, "and the one that says so"
 
 
-def test_another_language_keeps_what_was_typed(site: Site, open_page: Opener) -> None:
-    page = open_page(site, viewport=PHONE)
+@pytest.mark.parametrize(
+    ("scripts", "what"),
+    [pytest.param(True, "link", id="with scripts"), pytest.param(False, "button", id="without")],
+)
+def test_another_language_keeps_what_was_typed(
+    site: Site, open_page: Opener, scripts: bool, what: Literal["link", "button"]
+) -> None:
+    page = open_page(site, viewport=PHONE, java_script_enabled=scripts)
     page.goto(FORM)
     fill_in(page)
     page.get_by_label("Email address", exact=True).fill("sam@")
@@ -113,14 +120,14 @@ def test_another_language_keeps_what_was_typed(site: Site, open_page: Opener) ->
     expect(page.get_by_role("alert")).to_be_visible()
     page.wait_for_load_state()  # with the script that keeps what was typed
 
-    page.get_by_role("link", name="Español").click()
+    page.get_by_role(what, name="Español").click()
 
     expect(page.locator("html")).to_have_attribute("lang", "es")
     expect(page.locator("#name")).to_have_value("Sam Rivers")
     expect(page.locator("#email")).to_have_value("sam@")
     expect(page.locator("#email_consent")).to_be_checked()
     page.wait_for_load_state()
-    page.get_by_role("link", name="English").click()
+    page.get_by_role(what, name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_label("Email address", exact=True).fill("sam@mail.example")
     book(page)

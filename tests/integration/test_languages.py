@@ -137,7 +137,8 @@ def test_a_form_that_is_shown_again_in_another_language_books_nothing(
     sqlite_app: Flask, client: FlaskClient
 ) -> None:
     form = get(client, form_path("Tue 09:00")).form("/book")
-    address, typed = f"{form.get('action')}?lang=es&again=1", SAM | {"name": "Sam <Rivers"}
+    typed = SAM | {"name": "Sam <Rivers"}
+    address = f"{form.get('action')}?lang=es&again=1"
 
     again = client.post(address, data=form.values() | typed)
     without = client.post(address, data={"start": "soon"})
