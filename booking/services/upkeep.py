@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from booking.models import (
@@ -35,7 +35,7 @@ def forget_what_expired(session: Session, *, now: datetime) -> None:
     """
     _forget_holds(session, now)
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFE))
-    session.execute(delete(RateCounter).where(RateCounter.expires_at < now))
+    _forget_counters(session, now)
     session.execute(delete(LinkRequest).where(LinkRequest.asked_at <= now - PAUSE))
     session.execute(delete(AddressChange).where(AddressChange.expires_at < now))
     session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
@@ -48,3 +48,13 @@ def _forget_holds(session: Session, now: datetime) -> None:
     dead = Hold.expires_at < now - HOLD_REST
     lock_held(session, dead)
     session.execute(delete(Hold).where(dead))
+
+
+def _forget_counters(session: Session, now: datetime) -> None:
+    """Those on which nobody counts just now: who counts on several has locked them in another
+    order, so the two would wait for each other."""
+    over = select(RateCounter.key).where(RateCounter.expires_at < now)
+    forgetting = delete(RateCounter).where(
+        RateCounter.key.in_(over.with_for_update(skip_locked=True))
+    )
+    session.execute(forgetting, execution_options={"synchronize_session": False})

@@ -1,7 +1,12 @@
 """How often one may: counted together by every process, and never against somebody else."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask, Response
@@ -10,14 +15,16 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from booking.app import create_app
-from booking.models import database
-from booking.models.database import db
+from booking.models import RateCounter, database
+from booking.models.database import db, transaction
+from booking.services import upkeep
+from booking.web import limits
 from booking.web.limits import network
 from tests.builders import Clock, Mailbox, at
 from tests.conftest import a_running_app, settings_for
 from tests.holding import held
 from tests.pages import CheckedClient, page_of
-from tests.visits import DESK, PASSWORD, a_link, a_member_of_staff, get, send, sign_in
+from tests.visits import DESK, PASSWORD, a_link, a_member_of_staff, get, rows, send, sign_in
 
 STARTS = [
     f"{day} {hour:02}:{minute:02}"
@@ -188,6 +195,36 @@ def test_what_was_booked_is_answered_so_although_it_cannot_be_counted(
 
     assert answer.status_code == 201
     assert [*db.session.connection().exec_driver_sql("SELECT hits FROM rate_counter")] == []
+
+
+def test_who_counts_and_who_forgets_counters_do_not_wait_for_each_other(app: Flask) -> None:
+    """One wants the first and then the second, the other found the second first."""
+    now, counting = datetime.now(UTC), threading.Event()
+    for key in ("second", "first"):
+        with transaction() as session:
+            session.add(RateCounter(key=key, hits=1, expires_at=now - timedelta(minutes=1)))
+
+    def slowly(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO rate_counter") and not counting.is_set():
+            counting.set()
+            time.sleep(0.5)  # long enough for the other to forget what it can
+
+    def counts() -> None:
+        with app.app_context():
+            limits._count(limits._Hit("first", 60, 1), limits._Hit("second", 60, 1))
+
+    def forgets() -> None:
+        with app.app_context(), transaction() as session:
+            upkeep.forget_what_expired(session, now=now)
+
+    event.listen(db.engine, "after_cursor_execute", slowly)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(counts)
+        counting.wait(5)
+        second = threads.submit(forgets)
+
+    assert (first.exception(), second.exception()) == (None, None)
+    assert [each[:2] for each in rows()["rate_counter"]] == [("first", 1), ("second", 1)]
 
 
 def test_limits_count_across_processes(limited: Flask, clock: Clock, mailbox: Mailbox) -> None:
