@@ -13,6 +13,7 @@ from limits.storage import Storage
 from sqlalchemy import bindparam, case, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import OperationalError
 
 from booking.models import RateCounter
 from booking.models.base import table_of
@@ -140,7 +141,7 @@ def _count_gathered(response: Response) -> Response:
     if hits:
         try:
             _count(*hits)
-        except Busy:
+        except (Busy, OperationalError):
             log.warning("not_counted")
     return response
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
 from booking.app import create_app
@@ -195,6 +195,16 @@ def test_what_was_booked_is_answered_so_although_it_cannot_be_counted(
 
     assert answer.status_code == 201
     assert [*db.session.connection().exec_driver_sql("SELECT hits FROM rate_counter")] == []
+
+
+def test_what_was_booked_is_answered_so_although_the_counters_are_broken(limited: Flask) -> None:
+    @limited.after_request
+    def breaks(response: Response) -> Response:
+        with transaction() as session:
+            session.execute(text("ALTER TABLE rate_counter RENAME TO elsewhere"))
+        return response
+
+    assert book(visitor(limited), 0).status_code == 201
 
 
 def test_who_counts_and_who_forgets_counters_do_not_wait_for_each_other(app: Flask) -> None:
