@@ -176,7 +176,8 @@ def _description(clinic: ClinicFacts, appointment: AppointmentFacts, *, cancelle
     lines += [time.text for time in local_times(clinic, appointment)]
     if not cancelled:
         lines += [where_text(appointment), web_address(appointment.video_url)]
-    see = _("See your appointment") if cancelled else _("See, move or cancel your appointment")
+    final = cancelled or not appointment.changeable
+    see = _("See your appointment") if final else _("See, move or cancel your appointment")
     lines.append(f"{see}: {appointment.manage_url}" if appointment.manage_url else "")
     questions = _("Questions? Call us")
     lines.append(f"{questions}: {clinic.phone}" if clinic.phone else "")

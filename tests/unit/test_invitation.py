@@ -202,6 +202,11 @@ def test_the_text_leads_back_to_the_clinic() -> None:
     assert "(555) 010-0199" in text
 
 
+def test_what_is_too_near_to_change_online_is_not_offered_for_change() -> None:
+    assert "See, move or cancel your appointment: https:" in text_of(requested())
+    assert "\nSee your appointment: https:" in text_of(requested(changeable=False))
+
+
 def test_the_patients_own_link_stands_in_the_text_only() -> None:
     holders = [line for line in raw_lines(requested()) if "book.clinic.example" in line]
 
