@@ -23,7 +23,6 @@ BEGINNING = bytes(32)
 MOST_SHOWN = 100
 BATCH = 1000
 
-
 _HEADS = table_of(AuditHead)
 _HEAD = select(_HEADS.c.number, _HEADS.c.digest).where(_HEADS.c.id == 1).with_for_update()
 _MOVE_HEAD = (
@@ -200,7 +199,7 @@ def _holds(entry: AuditEntry, before: bytes, keys: Keys) -> bool:
     return any(compare_digest(entry.digest, each) for each in seals)
 
 
-def _seals(line: "_Line", before: bytes, keys: Keys) -> tuple[bytes, ...]:
+def _seals(line: _Line, before: bytes, keys: Keys) -> tuple[bytes, ...]:
     """What its digest may be, by the newest key first."""
     parts = (line.number, line.at.isoformat(), *line[2:])
     return keys.digests("audit", before + repr(parts).encode(), entry=line.number)

@@ -71,8 +71,6 @@ _OCCUPIED = select(
     Occupancy.appointment_id.is_distinct_from(bindparam("ignoring")),
     Occupancy.hold_id.is_distinct_from(bindparam("own_hold")),
 )
-
-
 # Who offers it and where is read when somebody asks: to book looks at that under locks, anew.
 _SERVICE = (
     select(HealthcareService)

@@ -24,7 +24,6 @@ MOST_OF_ADDRESS, MOST_OF_NETWORK = 2, 5
 SHARE_OF_DAY = 5
 """Of the times that a day still offers, one in so many may be held by visitors."""
 
-
 _THEIRS = Hold.key_digest.in_(bindparam("keys", expanding=True))
 _HELD = held(_THEIRS)
 _FREE = delete(Hold).where(_THEIRS).execution_options(synchronize_session=False)

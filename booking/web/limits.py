@@ -121,7 +121,7 @@ def _count(*hits: _Hit) -> int:
 
 
 def install(app: Flask) -> None:
-    """Limit what is marked below; what counts by its answer is counted at once, after it."""
+    """Limit what is marked below; what counts by its answer is counted after it, in one go."""
     app.after_request(_count_gathered)  # what is registered last runs first
     limiter.init_app(app)
     app.after_request(_gather)

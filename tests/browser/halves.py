@@ -32,7 +32,7 @@ def in_halves(app: Flask) -> Flask:
 def _halved(parts: Iterable[bytes]) -> Iterator[bytes]:
     try:
         for part in parts:
-            middle = part.find(AT) if AT in part and AT else len(part) // 2
+            middle = part.find(AT) if AT and AT in part else len(part) // 2
             yield part[:middle]
             time.sleep(PAUSE)
             yield part[middle:]
