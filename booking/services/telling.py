@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from booking.domain.lifecycle import Partstat, Status
 from booking.models import (
     Appointment,
+    AppointmentEvent,
     Audience,
     HealthcareService,
     Kind,
@@ -90,7 +91,10 @@ def last_start(session: Session, message: OwedMessage, kind: Kind) -> datetime:
     if kind == Kind.WITHDRAWN and message.former:
         return max(start, message.former.start_at)
     told = _told(session, message) if kind == Kind.CANCELLED else None
-    return max(start, told.start_at) if told and told.start_at else start
+    if told is None or told.start_at is None:
+        return start
+    earlier = _former_starts(session, message.appointment) if told.state is None else []
+    return max(start, told.start_at, *earlier)
 
 
 def begin(session: Session, message: OwedMessage, kind: Kind, *, now: datetime) -> Telling:
@@ -250,6 +254,14 @@ def _is_asked(message: OwedMessage, now: datetime) -> bool:
 
 def _is_open(offer: WaitlistOffer | None, now: datetime) -> bool:
     return offer is not None and offer.outcome == Outcome.OPEN and offer.expires_at > now
+
+
+def _former_starts(session: Session, appointment: Appointment) -> list[datetime]:
+    """Where it has ever been: whoever may have missed the last message may expect any of them."""
+    query = select(AppointmentEvent.start_at).where(
+        AppointmentEvent.appointment_id == appointment.id
+    )
+    return list(session.scalars(query))
 
 
 def _told(session: Session, message: OwedMessage) -> Told | None:

@@ -344,3 +344,21 @@ def test_who_expects_a_later_time_hears_of_the_end_although_the_earlier_has_begu
     assert told(mailbox)[-1] == ("CANCEL", 2)
     assert event(mailbox.to(PATIENT)[-1])["DTSTART"].dt == at("Wed 14:00")
     assert subjects(mailbox, ADA)[-1] == "Cancelled"
+
+
+def test_who_may_not_have_heard_of_the_earlier_time_hears_of_the_end_after_it_has_begun(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    made = book(clock, "Wed 14:00", house=HOUSE)
+    worker.turn()
+    move(made, clock, "Wed 10:00", house=HOUSE)
+    mailbox.refuse_mail = TemporaryFailure("come again later")
+    worker.turn()
+    clock.now = at("Wed 07:30")
+    cancel(made, clock, house=HOUSE)
+
+    clock.now = at("Wed 10:05")
+    mailbox.refuse_mail = None
+    worker.turn()
+
+    assert told(mailbox)[-1] == ("CANCEL", 2)
