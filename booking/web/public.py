@@ -106,9 +106,10 @@ def _book(slug: str) -> ResponseReturnValue:
             theirs = holding.keys()
             made = partial(book_appointment, work, slug, house=house, now=now(), freeing=theirs)
             appointment = made(wish)
-            if (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
-                # An old wish of this browser, cancelled or moved since: this is a new one.
-                wish = replace(wish, key=None)
+            while (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
+                # An old wish of this browser, cancelled or moved since: this is a new one, and the
+                # same however often the button is pressed.
+                wish = replace(wish, key=f"{wish.key} {appointment.id}")
                 appointment = made(wish)
             token = token_of(appointment, house.keys)
     except SlotTaken as refusal:

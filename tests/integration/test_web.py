@@ -275,6 +275,21 @@ def test_a_time_that_was_given_back_can_be_taken_again(client: FlaskClient) -> N
     assert get(client, again).heading == "Your appointment is booked"
 
 
+def test_a_time_that_was_given_back_is_taken_once_however_often_the_button_is_pressed(
+    client: FlaskClient,
+) -> None:
+    """T-71: two practitioners are free then, so that another appointment could be had."""
+    page = get(client, form_path("Wed 10:00", "video"))
+    for _ in range(2):
+        given_back = send(client, page, "/book", **SAM).location
+        send(client, get(client, f"{given_back}/cancel"), "")
+
+    first, second = send(client, page, "/book", **SAM), send(client, page, "/book", **SAM)
+
+    assert first.location == second.location != given_back
+    assert appointments() == 3
+
+
 def test_a_made_up_form_key_is_replaced(client: FlaskClient) -> None:
     page = get(client, form_path())
 
