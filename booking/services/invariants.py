@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from booking.domain.lifecycle import OCCUPYING, Status
@@ -19,6 +20,7 @@ from booking.models import (
     Told,
 )
 from booking.models.base import Base
+from booking.models.database import is_away, is_busy
 from booking.services import audit, rotation
 from booking.services.links import Keys
 from booking.services.telling import CHANGES
@@ -59,7 +61,18 @@ def check(session: Session, keys: Keys, *, now: datetime) -> Iterator[Finding]:
         CLOCK: lambda: clock_faults(session, now),
     }
     for what, look in looks.items():
-        yield Finding(what, list(look()))
+        yield Finding(what, _faults(session, look))
+
+
+def _faults(session: Session, look: Callable[[], Iterator[str]]) -> list[str]:
+    """What is wrong; where the database refuses a look, that is, and the others go on."""
+    try:
+        return list(look())
+    except DBAPIError as error:
+        if is_away(error) or is_busy(error):
+            raise
+        session.rollback()
+        return [f"cannot be looked at: {str(error.orig).splitlines()[0]}"]
 
 
 def _file(session: Session) -> Iterator[str]:

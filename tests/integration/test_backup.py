@@ -423,7 +423,7 @@ def test_a_table_that_is_gone_is_found(app: Flask) -> None:
     with transaction() as session:
         session.execute(text("DROP TABLE told"))
 
-    assert faults() == ["the database guards its laws"]
+    assert faults() == ["the database guards its laws", "every patient is owed what holds"]
 
 
 def test_a_clock_that_begins_anew_is_found_before_anybody_has_booked(sqlite_app: Flask) -> None:
