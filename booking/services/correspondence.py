@@ -1,7 +1,7 @@
 """What a message needs to know, gathered from the database for those who render it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from booking.domain.lifecycle import Partstat, Status, may_change
@@ -34,7 +34,9 @@ def clinic_facts(
     )
 
 
-def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) -> AppointmentFacts:
+def appointment_facts(
+    appointment: Appointment, *, keys: Keys, base_url: str, now: datetime
+) -> AppointmentFacts:
     """The appointment as its patient may see it in a mailbox that others might read."""
     service, language = appointment.service, known_language(appointment.language)
     in_person = service.mode == Mode.IN_PERSON
@@ -55,6 +57,9 @@ def appointment_facts(appointment: Appointment, *, keys: Keys, base_url: str) ->
         partstat=appointment.partstat,
         manage_url=f"{base_url}/appointments/{token_of(appointment, keys)}",
         cancelled=appointment.status == Status.CANCELLED,
+        changeable=may_change(
+            appointment.start_at, now=now + READING, cutoff=service.change_cutoff
+        ),
     )
 
 
@@ -65,16 +70,11 @@ def facts_of(
 
     Whoever reads mail at the former address is given no way to the appointment.
     """
-    facts = appointment_facts(message.appointment, keys=keys, base_url=base_url)
+    facts = appointment_facts(message.appointment, keys=keys, base_url=base_url, now=telling.stamp)
     facts = replace(
         facts,
         start=telling.start,
         end=telling.start + (facts.end - facts.start),
-        changeable=may_change(
-            message.appointment.start_at,
-            now=telling.stamp + READING,
-            cutoff=message.appointment.service.change_cutoff,
-        ),
         kept_until=telling.kept_until,
     )
     if message.kind == Kind.CONFIRM_ADDRESS and (change := message.appointment.address_change):

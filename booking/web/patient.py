@@ -40,7 +40,7 @@ def appointment(token: str) -> ResponseReturnValue:
     """The appointment: what, when, where, how to prepare, and what can be done with it."""
     found = appointment_by_token(db.session(), token)
     facts = appointment_facts(
-        found, keys=booking().house.keys, base_url=booking().settings.base_url
+        found, keys=booking().house.keys, base_url=booking().settings.base_url, now=now()
     )
     return render_template(
         "patient/appointment.html",
@@ -63,7 +63,7 @@ def invite(token: str) -> ResponseReturnValue:
     """The event for a calendar app that takes files (METHOD:PUBLISH)."""
     found = appointment_by_token(db.session(), token)
     facts = appointment_facts(
-        found, keys=booking().house.keys, base_url=booking().settings.base_url
+        found, keys=booking().house.keys, base_url=booking().settings.base_url, now=now()
     )
     house = clinic_facts(clinic(), booking().settings.mail_from, language=facts.language)
     body = invitation.download(house, facts)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from io import StringIO
@@ -13,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from icalendar import Calendar
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from booking.messages.transports import RelayDown
 from booking.models import Appointment, Clinic
@@ -209,6 +211,22 @@ def test_the_calendar_file_has_one_name_and_tells_nothing(client: FlaskClient) -
     assert "METHOD:PUBLISH" in text
     assert "SUMMARY:Appointment" in text
     assert not re.search(r"rivers|Ada Bell|First consultation", text, re.I)
+
+
+def test_the_calendar_file_offers_a_change_as_long_as_one_can_be_made(
+    client: FlaskClient, clock: Clock
+) -> None:
+    link = a_link()
+    clock.now = the_appointment().start_at - timedelta(hours=3)
+    assert "move or cancel your appointment: " in unfolded(client.get(f"{link}/invite.ics"))
+
+    clock.forward(hours=2)
+
+    assert "\\nSee your appointment: " in unfolded(client.get(f"{link}/invite.ics"))
+
+
+def unfolded(answer: TestResponse) -> str:
+    return answer.get_data(as_text=True).replace("\r\n ", "")
 
 
 def test_the_file_of_a_cancelled_appointment_says_so(client: FlaskClient) -> None:
