@@ -64,11 +64,20 @@ def has_made(session: Session, request: BookingRequest, made: Appointment) -> No
 
 
 def made_by(session: Session, key: str) -> Appointment | None:
-    """The appointment that a key has booked already, as it is now."""
+    """The last appointment that a key has booked already, as it is now."""
     query = select(Appointment).join(
         IdempotencyKey, IdempotencyKey.appointment_id == Appointment.id
     )
-    return session.scalar(query.where(IdempotencyKey.key == _stored(key)))
+    last = None
+    while (found := session.scalar(query.where(IdempotencyKey.key == _stored(key)))) is not None:
+        last, key = found, after(key, found)
+    return last
+
+
+def after(key: str | None, made: Appointment) -> str:
+    """The key of the same wish once more, when what it has made was given back: one for all who
+    press the button then."""
+    return f"{key} {made.id}"
 
 
 def check_contact(

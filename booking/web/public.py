@@ -17,7 +17,7 @@ from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
 from booking.services.availability import service_for_all
 from booking.services.links import token_of
-from booking.services.wishes import made_by
+from booking.services.wishes import after, made_by
 from booking.web import fields, holding, lost
 from booking.web.errors import note_guard
 from booking.web.forms import BookingForm
@@ -109,7 +109,7 @@ def _book(slug: str) -> ResponseReturnValue:
             while (appointment.status, appointment.start_at) != (Status.BOOKED, wish.start):
                 # An old wish of this browser, cancelled or moved since: this is a new one, and the
                 # same however often the button is pressed.
-                wish = replace(wish, key=f"{wish.key} {appointment.id}")
+                wish = replace(wish, key=after(wish.key, appointment))
                 appointment = made(wish)
             token = token_of(appointment, house.keys)
     except SlotTaken as refusal:

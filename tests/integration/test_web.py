@@ -288,6 +288,9 @@ def test_a_time_that_was_given_back_is_taken_once_however_often_the_button_is_pr
 
     assert first.location == second.location != given_back
     assert appointments() == 3
+    whom = the_appointment().practitioner.slug
+    page = get(client, form_path("Wed 10:00", "video", practitioner=whom))
+    assert page.heading == "You have booked this time"
 
 
 def test_a_made_up_form_key_is_replaced(client: FlaskClient) -> None:
