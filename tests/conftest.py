@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -19,11 +20,18 @@ from tests.builders import Clock, Mailbox
 from tests.certificates import write_certificate
 from tests.kept import hash_quickly, keep_addresses, with_kept_templates
 from tests.pages import CheckedClient
+from tests.together import Groups
 
 numbers = itertools.count(1)
 BASE_URL = "http://127.0.0.1:8000"
 keep_addresses()
 hash_quickly()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """How the tests are shared out."""
+    return Groups(config, log)
 
 
 def settings_for(database_url: str, **changes: object) -> Settings:

@@ -11,7 +11,6 @@ from tests.browser.conftest import DESKTOP, PHONE, Opener, Site, sign_in
 from tests.builders import HOUSE, at
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     # A browser that goes on before a file has come leaves it open in the small server of tests.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

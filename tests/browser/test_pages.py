@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page, Response
 from tests.browser.conftest import DESKTOP, PHONE, Furnished, Opener, sign_in, watched
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     # A browser that goes on before a file has come leaves it open in the small server of tests.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

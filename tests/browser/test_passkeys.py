@@ -2,12 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener, Site, sign_in
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 DEVICE = {
     "protocol": "ctap2",

@@ -9,7 +9,6 @@ from playwright.sync_api import TimeoutError as NotPressed
 from tests.browser.conftest import PHONE, WEBSITE, Opener, Site
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     # A browser that goes on before a file has come leaves it open in the small server of tests.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

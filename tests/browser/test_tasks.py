@@ -12,7 +12,6 @@ from tests.browser.conftest import Opener, Site, sign_in
 from tests.builders import at
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     # A browser that goes on before a file has come leaves it open in the small server of tests.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, ViewportSize, expect
 from tests.browser.conftest import EXIT, PHONE, Opener, Site, sign_in
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     # A browser that goes on before a file has come leaves it open in the small server of tests.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

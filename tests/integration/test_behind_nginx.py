@@ -21,7 +21,7 @@ from tests.integration.servers import ROOT, Service, Wish, a_service, coming_day
 from tests.nginx import Proxy
 from tests.ports import free_port
 
-pytestmark = [linux_only, pytest.mark.xdist_group("nginx")]
+pytestmark = linux_only
 
 KIB = 1024
 THREADS = 2
