@@ -1,4 +1,4 @@
-"""What every table shares: the naming of constraints, and the types of time."""
+"""What every table shares: naming, the types of time, and how rows are written without objects."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
