@@ -183,7 +183,6 @@ def _engine_options(settings: Settings) -> dict[str, object]:
     sqlite = settings.sqlite_path is not None
     return {
         "hide_parameters": True,
-        "pool_pre_ping": not sqlite,
         "pool_timeout": PATIENCE,
         "connect_args": {} if sqlite else LINE,
         "pool_size": settings.web_threads,  # a thread never waits for a connection

@@ -51,6 +51,9 @@ def run() -> None:
         )
         with context.begin_transaction():
             if not sqlite:
+                connection.exec_driver_sql(
+                    "SET LOCAL lock_timeout = 0"
+                )  # a visitor's patience ends
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
             context.run_migrations()
             if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():

@@ -1,6 +1,7 @@
 """Addresses that were probably mistyped: a question to whoever typed them, never a correction."""
 
 from difflib import get_close_matches
+from functools import lru_cache
 
 PROVIDERS = (
     "gmail.com", "googlemail.com", "yahoo.com", "ymail.com", "rocketmail.com", "hotmail.com",
@@ -29,10 +30,15 @@ def probably_meant(address: str) -> str | None:
     """The address that was probably meant; None where nothing is wrong with it."""
     local, _, domain = address.rpartition("@")
     plain = domain.lower()
-    if plain in PROVIDERS:
-        return None
-    before, _, ending = plain.rpartition(".")
+    meant = _meant(plain)
+    return None if meant == plain else f"{local}@{meant}"
+
+
+@lru_cache(maxsize=1000)
+def _meant(domain: str) -> str:
+    if domain in PROVIDERS:
+        return domain
+    before, _, ending = domain.rpartition(".")
     mended = f"{before}.{ENDINGS.get(ending, ending)}"
     near = get_close_matches(mended, PROVIDERS, n=1, cutoff=ALIKE)
-    meant = near[0] if near else mended
-    return None if meant == plain else f"{local}@{meant}"
+    return near[0] if near else mended

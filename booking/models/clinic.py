@@ -1,8 +1,9 @@
 """What the clinic has and when it is open: places, people, rooms, services, hours."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String, Table
@@ -308,16 +309,7 @@ class OpeningHours(Base):
 
     @property
     def rule(self) -> WeeklyHours:
-        return WeeklyHours(
-            weekday=self.weekday,
-            opens=self.opens,
-            closes=self.closes,
-            valid_from=self.valid_from,
-            valid_until=self.valid_until,
-            breaks=tuple((each.begins, each.ends) for each in self.breaks),
-            months=frozenset(each for each in ALL_MONTHS if self.months >> (each - 1) & 1),
-            place=self.location_id,
-        )
+        return weekly_hours(self, [(each.begins, each.ends) for each in self.breaks])
 
     @classmethod
     def of(cls, resource_id: int, rule: WeeklyHours) -> "OpeningHours":
@@ -346,6 +338,20 @@ class OpeningBreak(Base):
     )
     begins: Mapped[time]
     ends: Mapped[time]
+
+
+def weekly_hours(row: Any, breaks: Iterable[tuple[time, time]]) -> WeeklyHours:
+    """The rule that a row of opening hours keeps, read as an object or as it comes."""
+    return WeeklyHours(
+        weekday=row.weekday,
+        opens=row.opens,
+        closes=row.closes,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        breaks=tuple(breaks),
+        months=frozenset(each for each in ALL_MONTHS if row.months >> (each - 1) & 1),
+        place=row.location_id,
+    )
 
 
 class Closure(Base):

@@ -6,16 +6,17 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from select import POLLIN, poll
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, ExceptionContext, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Session
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Connection, Engine, ExceptionContext, UpdateBase, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from booking.models.base import Base
-
-db = SQLAlchemy(metadata=Base.metadata)
 
 PATIENCE = 5.0
 """Seconds that a writer waits for its turn before the request is answered with 503."""
@@ -34,8 +35,64 @@ BUSY_STATES = ("55P03", "57014", "53300", "40P01")
 """PostgreSQL: lock not available, cancelled, too many connections, deadlock (its Appendix A)."""
 LEFT_STATES = ("25006", "57P01", "57P02", "57P03")
 """PostgreSQL: a standby that takes no writes, shut down, crashed, not yet up (its Appendix A)."""
+TRUSTED = 1.0
+"""Seconds that a connection of PostgreSQL may lie idle and is still used without asking it."""
+_LIMIT = f"SET lock_timeout = '{int(PATIENCE * 1000)}ms'"
 NO_CONNECTION = "08"
 """The class of what a connection, or a pooler that has no server for us, dies of (the same)."""
+
+
+class OutsideOfTransaction(RuntimeError):
+    """Something was to be written where nothing would commit it: a fault of the program."""
+
+
+class OneDatabase(Session):
+    """A session that reads outside of any transaction, and writes only within `transaction()`.
+
+    On PostgreSQL each statement sees what was committed before it began, in a transaction or not
+    (READ COMMITTED, §13.2.1 of its manual). Without one there is no BEGIN and no ROLLBACK to send,
+    and the driver keeps what it has prepared: a ROLLBACK throws that away. On SQLite a request
+    goes on reading one state.
+    """
+
+    writing = False
+
+    def get_bind(
+        self,
+        mapper: Any | None = None,  # noqa: ARG002 (one database holds everything)
+        clause: Any | None = None,
+        bind: Engine | Connection | None = None,
+        **_: Any,
+    ) -> Engine | Connection:
+        """Raises OutsideOfTransaction."""
+        if bind is not None:
+            return bind
+        if self.writing:
+            return self._db.engine
+        if isinstance(clause, UpdateBase):
+            raise OutsideOfTransaction
+        return _reading(self._db.engine)
+
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": OneDatabase})
+
+
+@event.listens_for(OneDatabase, "before_flush")
+def _see_that_it_may(session: OneDatabase, _context: object, _instances: object) -> None:
+    if not session.writing:
+        raise OutsideOfTransaction
+
+
+_READING: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
+
+
+def _reading(engine: Engine) -> Engine:
+    """The same engine, for statements that stand alone."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    if engine not in _READING:
+        _READING[engine] = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return _READING[engine]
 
 
 class Busy(Exception):
@@ -61,11 +118,12 @@ def transaction() -> Iterator[Session]:
         Busy: if the lock could not be had in time. Nothing was written.
         Away: if there is no database.
     """
-    session = db.session()
+    session = cast(OneDatabase, db.session())
     deadline = time.monotonic() + PATIENCE
     with _told_apart():
         session.rollback()
         with _turn(session.get_bind(), deadline):
+            session.writing = True
             try:
                 connection = session.connection(execution_options={"deadline": deadline})
                 _limit_waiting(connection)
@@ -74,6 +132,8 @@ def transaction() -> Iterator[Session]:
             except BaseException:
                 session.rollback()
                 raise
+            finally:
+                session.writing = False
 
 
 @contextmanager
@@ -144,14 +204,44 @@ def install_engine_hooks(engine: Engine) -> None:
 
 def _install_postgresql_hooks(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        if _is_pooled(connection):
+    def _connect(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["pooled"] = _is_pooled(connection)
+        if record.info["pooled"]:
             connection.prepare_threshold = None
+        else:
+            connection.pgconn.exec_(_LIMIT.encode())
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkin")
+    def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        """See whether it still stands; `pool_pre_ping` would ask it each time."""
+        idle = time.monotonic() - record.info["used"]
+        doubtful = connection.closed or idle > TRUSTED or _has_something_to_say(connection)
+        if doubtful and not _answers(engine, connection):
+            raise InvalidatePoolError
 
     @event.listens_for(engine, "handle_error")
     def _left(context: ExceptionContext) -> None:
         if _sqlstate(context.original_exception) in LEFT_STATES:
             context.is_disconnect = True  # no connection to that server is used again
+
+
+def _has_something_to_say(connection: Any) -> bool:
+    """Whether something came that nobody asked for: a farewell, or the end of the line."""
+    line = poll()
+    line.register(connection.fileno(), POLLIN)
+    return bool(line.poll(0))
+
+
+def _answers(engine: Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error:
+        return False
 
 
 def _is_pooled(connection: Any) -> bool:
@@ -190,8 +280,9 @@ def _lower(text: object) -> object:
 
 
 def _limit_waiting(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = '{int(PATIENCE * 1000)}ms'"))
+    """Where a pooler lends us another's connection for each transaction; ours know it already."""
+    if connection.info.get("pooled"):
+        connection.exec_driver_sql(_LIMIT.replace("SET", "SET LOCAL"))
 
 
 @contextmanager

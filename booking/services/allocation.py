@@ -5,13 +5,14 @@ the first; the guard in the database is the net below.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from booking.domain.lifecycle import OCCUPYING
 from booking.domain.openings import local_day
@@ -29,6 +30,7 @@ from booking.models import (
     Visibility,
 )
 from booking.models.base import table_of, write
+from booking.models.clinic import service_resource
 from booking.services.availability import load_diary
 
 MINUTE = timedelta(minutes=1)
@@ -36,7 +38,28 @@ MINUTE = timedelta(minutes=1)
 _SERVICE = (
     select(HealthcareService)
     .where(HealthcareService.slug == bindparam("slug"))
+    .options(lazyload(HealthcareService.resources))  # they are read when they are locked
     .with_for_update(of=HealthcareService, key_share=True)
+    .execution_options(populate_existing=True)
+)
+_TAKES = service_resource.c.service_id.is_not(None)
+_HELD = (
+    select(Occupancy.resource_id)
+    .join(Hold, Occupancy.hold_id == Hold.id)
+    .where(Hold.key_digest.in_(bindparam("held", expanding=True)))
+)
+_ALL_OF_IT = (
+    select(Resource, _TAKES)
+    .outerjoin(
+        service_resource,
+        and_(
+            service_resource.c.resource_id == Resource.id,
+            service_resource.c.service_id == bindparam("service"),
+        ),
+    )
+    .where(or_(_TAKES, Resource.id.in_(_HELD), Resource.id.in_(bindparam("has", expanding=True))))
+    .order_by(Resource.id)
+    .with_for_update(of=Resource, key_share=True)
     .execution_options(populate_existing=True)
 )
 # By the few holds, and sorted out later: by the resources it would be all that they ever had.
@@ -58,21 +81,27 @@ def lock_service(
     slug: str,
     *,
     staff: bool = False,
-    besides: ColumnElement[bool] | None = None,
-    **named: Any,
+    held: Sequence[bytes] = (),
+    has: Sequence[int] = (),
 ) -> HealthcareService:
     """The service and all that it may take, locked: a second booking waits, then sees the first.
 
+    What will be freed besides is locked in the same go, since two that lock one after another may
+    wait for each other.
+
     Args:
-        besides: Which resources will be freed as well. They are locked in the same go, since two
-            that lock one after another may wait for each other.
-        named: What the parameters of `besides` stand for.
+        held: The keys of holds that will be freed.
+        has: Resources, by id.
+
+    Raises:
+        NotOffered: if there is no such service, or not for whoever asks.
     """
     service = session.scalar(_SERVICE, {"slug": slug})
     if service is None or (service.visibility == Visibility.STAFF and not staff):
         raise NotOffered
-    wanted = Resource.id.in_([each.id for each in service.resources])
-    _lock_resources(session, wanted if besides is None else or_(wanted, besides), named)
+    asked = {"service": service.id, "held": held, "has": has}
+    rows = session.execute(_ALL_OF_IT, asked).all()
+    set_committed_value(service, "resources", [each for each, takes in rows if takes])
     return service
 
 
@@ -92,26 +121,13 @@ def lock_all(session: Session) -> Sequence[HealthcareService]:
     return found
 
 
-def lock_held(session: Session, which: ColumnElement[bool], **named: Any) -> None:
-    """Lock what some holds take, before they go: who frees time waits where who takes it waits.
-
-    Args:
-        named: What the parameters of `which` stand for.
-    """
-    _lock_resources(session, held(which), named)
-
-
-def held(which: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The resources that some holds take."""
-    taken = select(Occupancy.resource_id).join(Hold, Occupancy.hold_id == Hold.id).where(which)
-    return Resource.id.in_(taken)
-
-
-def _lock_resources(session: Session, which: ColumnElement[bool], named: Mapping[str, Any]) -> None:
+def lock_held(session: Session, which: ColumnElement[bool]) -> None:
+    """Lock what some holds take, before they go: who frees time waits where who takes it waits."""
     if session.get_bind().dialect.name == "sqlite":  # one transaction writes at a time
         return
-    locking = select(Resource.id).where(which).order_by(Resource.id)
-    session.execute(locking.with_for_update(key_share=True), named).all()
+    taken = select(Occupancy.resource_id).join(Hold, Occupancy.hold_id == Hold.id).where(which)
+    locking = select(Resource.id).where(Resource.id.in_(taken)).order_by(Resource.id)
+    session.execute(locking.with_for_update(key_share=True)).all()
 
 
 def asked_for(service: HealthcareService, slug: str | None) -> list[int]:

@@ -21,7 +21,6 @@ from booking.models import (
     Clinic,
     HealthcareService,
     Kind,
-    Resource,
 )
 from booking.models.base import write
 from booking.services import audit, calls
@@ -84,9 +83,10 @@ def book_appointment(
     if former is not None:
         return session.get_one(Appointment, former)
     service = let_go_for(session, service_slug, *freeing)
-    clinic = session.get_one(Clinic, 1)
     if house.limits:
-        check_contact(session, clinic, request, now=now)
+        clinic = check_contact(session, request, now=now)
+    else:
+        clinic = session.get_one(Clinic, 1)
     practitioners = asked_for(service, request.practitioner)
     place = choose(session, clinic, service, request.start, practitioners, now=now)
     made = book_place(session, service, request, place, house, verb="book", actor=PATIENT, now=now)
@@ -276,8 +276,8 @@ def lock(session: Session, appointment: Appointment) -> HealthcareService:
     What it may take is locked before it, as in a booking: two that want both never wait for each
     other. So is what it has, also of who does not offer its service any more.
     """
-    has = Resource.id.in_(filter(None, (appointment.practitioner_id, appointment.room_id)))
-    service = lock_service(session, appointment.service.slug, staff=True, besides=has)
+    has = [*filter(None, (appointment.practitioner_id, appointment.room_id))]
+    service = lock_service(session, appointment.service.slug, staff=True, has=has)
     session.refresh(appointment, with_for_update={"of": Appointment})
     return service
 

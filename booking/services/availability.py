@@ -5,9 +5,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    bindparam,
+    false,
+    null,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy import or_ as either
 from sqlalchemy.orm import Session, lazyload
 
@@ -33,9 +45,12 @@ from booking.models import (
     HolidayOverride,
     Mode,
     Occupancy,
+    OpeningBreak,
     OpeningHours,
     Visibility,
 )
+from booking.models.base import table_of
+from booking.models.clinic import weekly_hours
 
 DAY = timedelta(days=1)
 ALWAYS = WeeklyHours.always()
@@ -43,37 +58,45 @@ NONE = 0
 """The id of no row."""
 
 # Written once: to put a statement together costs as much as to run it.
-_HOURS = select(OpeningHours).where(
-    OpeningHours.resource_id.in_(bindparam("practitioners", expanding=True))
+_HOURS = (
+    select(table_of(OpeningHours), OpeningBreak.begins, OpeningBreak.ends)
+    .outerjoin(OpeningBreak, OpeningBreak.opening_hours_id == OpeningHours.id)
+    .where(OpeningHours.resource_id.in_(bindparam("practitioners", expanding=True)))
+    .order_by(OpeningHours.id, OpeningBreak.begins)
 )
-_CLOSURES = select(Closure.resource_id, Closure.starts_at, Closure.ends_at).where(
-    Closure.ends_at > bindparam("start"),
-    Closure.starts_at < bindparam("until"),
-    either(
-        Closure.resource_id.is_(None),
-        Closure.resource_id.in_(bindparam("resources", expanding=True)),
-    ),
-)
-_BUSY = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at).where(
-    BusyTime.resource_id.in_(bindparam("practitioners", expanding=True)),
-    BusyTime.ends_at > bindparam("start"),
-    BusyTime.starts_at < bindparam("until"),
-)
+_RESOURCES: BindParameter[Any] = bindparam("resources", expanding=True)
+_START: BindParameter[datetime] = bindparam("start")
+_UNTIL: BindParameter[datetime] = bindparam("until")
+_NO_HOLD = null().label("held_until")
 # No occupied span is longer than a day, so the index on its beginning bounds the search and
 # appointments of the past cost nothing.
 _OCCUPIED = select(
-    Occupancy.resource_id, Occupancy.blocked_from, Occupancy.blocked_until, Occupancy.held_until
+    false().label("closed"),
+    Occupancy.resource_id,
+    Occupancy.blocked_from.label("start"),
+    Occupancy.blocked_until.label("until"),
+    Occupancy.held_until,
 ).where(
-    Occupancy.resource_id.in_(bindparam("resources", expanding=True)),
+    Occupancy.resource_id.in_(_RESOURCES),
     Occupancy.blocked_from > bindparam("since"),
-    Occupancy.blocked_from < bindparam("until"),
+    Occupancy.blocked_from < _UNTIL,
     either(Occupancy.held_until.is_(None), Occupancy.held_until > bindparam("now")),
     Occupancy.appointment_id.is_distinct_from(bindparam("ignoring")),
     Occupancy.hold_id.is_distinct_from(bindparam("own_hold")),
 )
+_BUSY = select(false(), BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at, _NO_HOLD).where(
+    BusyTime.resource_id.in_(_RESOURCES), BusyTime.ends_at > _START, BusyTime.starts_at < _UNTIL
+)
+_CLOSED = select(true(), Closure.resource_id, Closure.starts_at, Closure.ends_at, _NO_HOLD).where(
+    either(Closure.resource_id.is_(None), Closure.resource_id.in_(_RESOURCES)),
+    Closure.ends_at > _START,
+    Closure.starts_at < _UNTIL,
+)
+_AWAY: CompoundSelect[Any] = union_all(_OCCUPIED, _BUSY, _CLOSED)
 # Who offers it and where is read when somebody asks: to book looks at that under locks, anew.
 _SERVICE = (
-    select(HealthcareService)
+    select(HealthcareService, Clinic)
+    .outerjoin(Clinic, true())
     .where(
         HealthcareService.slug == bindparam("slug"),
         HealthcareService.visibility != Visibility.STAFF,
@@ -183,9 +206,10 @@ class Diary:
         return instant.astimezone(self.zone).date()
 
 
-def service_for_all(session: Session, slug: str) -> HealthcareService | None:
-    """The service of that name, if it is not for staff alone."""
-    return session.scalar(_SERVICE, {"slug": slug})
+def service_for_all(session: Session, slug: str) -> tuple[HealthcareService, Clinic | None] | None:
+    """The service of that name, if it is not for staff alone, and the clinic, if there is one."""
+    found = session.execute(_SERVICE, {"slug": slug}).first()
+    return None if found is None else (found.HealthcareService, found.Clinic)
 
 
 def load_diary(
@@ -221,8 +245,7 @@ def load_diary(
     bounds = around(span, zone)
     asked, takes = wanted(service, practitioners)
     takes = takes if takes is None or rooms is None else [each for each in takes if each in rooms]
-    resources = [*asked, *(takes or ())]
-    taken, runs_out = _occupied(session, resources, bounds, now, ignoring, own_hold)
+    away = _away(session, clinic, [*asked, *(takes or ())], bounds, now, ignoring, own_hold)
     return Diary(
         rules=rules,
         zone=zone,
@@ -231,9 +254,9 @@ def load_diary(
         bounds=bounds,
         hours=dict.fromkeys(asked, ALWAYS) if anyway else _hours(session, service, asked),
         rooms=takes,
-        closed=_closures(session, clinic, resources, bounds),
-        taken=_merged(taken, _busy(session, asked, bounds)),
-        runs_out=runs_out,
+        closed=away.closed,
+        taken=away.taken,
+        runs_out=away.runs_out,
         full_days=[] if anyway else full_days(session, service, bounds, zone, ignoring=ignoring),
     )
 
@@ -275,15 +298,12 @@ def free_time(
     """When practitioners see patients and nothing takes their time yet, whatever the service."""
     first = span.start.astimezone(clinic.zone).date()
     last = (span.until - DAY / 48).astimezone(clinic.zone).date()
-    closed = _closures(session, clinic, practitioners, span)
-    occupied, _ = _occupied(session, practitioners, span, now)
-    taken = _merged(occupied, _busy(session, practitioners, span))
+    away = _away(session, clinic, practitioners, span, now)
     found = {}
     for practitioner, hours in rules_of(session, practitioners).items():
-        away = (*closed.get(None, ()), *closed.get(practitioner, ()), *taken.get(practitioner, ()))
         opened = _spans(openings(hours, first, last, clinic.zone))
         found[practitioner] = Timeline.over(span.start, span.until, opened) - Timeline.over(
-            span.start, span.until, away
+            span.start, span.until, away.of(practitioner)
         )
     return found
 
@@ -313,19 +333,55 @@ def _hours(
 def rules_of(session: Session, practitioners: list[int]) -> dict[int, list[WeeklyHours]]:
     """The weekly hours of practitioners, by id; those without any have none."""
     found: dict[int, list[WeeklyHours]] = {each: [] for each in practitioners}
-    for row in session.scalars(_HOURS, {"practitioners": practitioners}).unique():
-        found[row.resource_id].append(row.rule)
+    rows = session.execute(_HOURS, {"practitioners": practitioners})
+    for _id, same in groupby(rows, key=attrgetter("id")):
+        first, *others = same
+        breaks = [(each.begins, each.ends) for each in (first, *others) if each.begins is not None]
+        found[first.resource_id].append(weekly_hours(first, breaks))
     return found
 
 
-def _closures(
-    session: Session, clinic: Clinic, resources: list[int], bounds: Span
-) -> dict[int | None, list[Span]]:
-    found: dict[int | None, list[Span]] = {None: _holidays(session, clinic, bounds)}
-    asked = {"resources": resources, "start": bounds.start, "until": bounds.until}
-    for resource, starts_at, ends_at in session.execute(_CLOSURES, asked):
-        found.setdefault(resource, []).append(Span(starts_at, ends_at))
-    return found
+@dataclass(frozen=True)
+class _Away:
+    """What leaves no time of some resources; as in `Diary`."""
+
+    closed: dict[int | None, list[Span]]
+    taken: dict[int, list[Span]]
+    runs_out: dict[int, datetime]
+
+    def of(self, practitioner: int) -> Iterator[Span]:
+        """All that concerns one."""
+        yield from self.closed.get(None, ())
+        yield from self.closed.get(practitioner, ())
+        yield from self.taken.get(practitioner, ())
+
+
+def _away(
+    session: Session,
+    clinic: Clinic,
+    resources: list[int],
+    bounds: Span,
+    now: datetime,
+    ignoring: int | None = None,
+    own_hold: int | None = None,
+) -> _Away:
+    """Appointments, holds, practitioners' own calendars and closures, in one look."""
+    asked = {
+        "resources": resources,
+        "since": bounds.start - DAY,
+        "start": bounds.start,
+        "until": bounds.until,
+        "now": now,
+        "ignoring": ignoring or NONE,
+        "own_hold": own_hold or NONE,
+    }
+    away = _Away({None: _holidays(session, clinic, bounds)}, {}, {})
+    for closed, resource, start, until, held_until in session.execute(_AWAY, asked):
+        spans: dict[Any, list[Span]] = away.closed if closed else away.taken
+        spans.setdefault(resource, []).append(Span(start, until))
+        if held_until is not None:
+            away.runs_out[resource] = min(held_until, away.runs_out.get(resource, held_until))
+    return away
 
 
 def _holidays(session: Session, clinic: Clinic, bounds: Span) -> list[Span]:
@@ -338,49 +394,6 @@ def _holidays(session: Session, clinic: Clinic, bounds: Span) -> list[Span]:
         worked = select(HolidayOverride.on_date).where(HolidayOverride.on_date.in_(days))
         days -= set(session.scalars(worked))
     return [local_day(day, zone) for day in sorted(days)]
-
-
-def _occupied(
-    session: Session,
-    resources: list[int],
-    bounds: Span,
-    now: datetime,
-    ignoring: int | None = None,
-    own_hold: int | None = None,
-) -> tuple[dict[int, list[Span]], dict[int, datetime]]:
-    """The occupied spans of each resource, and when the first hold among them runs out."""
-    asked = {
-        "resources": resources,
-        "since": bounds.start - DAY,
-        "until": bounds.until,
-        "now": now,
-        "ignoring": ignoring or NONE,
-        "own_hold": own_hold or NONE,
-    }
-    found: dict[int, list[Span]] = {}
-    runs_out: dict[int, datetime] = {}
-    for resource, blocked_from, blocked_until, held_until in session.execute(_OCCUPIED, asked):
-        found.setdefault(resource, []).append(Span(blocked_from, blocked_until))
-        if held_until is not None:
-            runs_out[resource] = min(held_until, runs_out.get(resource, held_until))
-    return found, runs_out
-
-
-def _busy(session: Session, practitioners: list[int], bounds: Span) -> dict[int, list[Span]]:
-    """What practitioners' own calendars say; buffers keep their distance from that too."""
-    asked = {"practitioners": practitioners, "start": bounds.start, "until": bounds.until}
-    found: dict[int, list[Span]] = {}
-    for resource, starts_at, ends_at in session.execute(_BUSY, asked):
-        found.setdefault(resource, []).append(Span(starts_at, ends_at))
-    return found
-
-
-def _merged(*several: Mapping[int, Sequence[Span]]) -> dict[int, list[Span]]:
-    found: dict[int, list[Span]] = {}
-    for spans_of in several:
-        for resource, spans in spans_of.items():
-            found.setdefault(resource, []).extend(spans)
-    return found
 
 
 def full_days(

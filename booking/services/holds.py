@@ -15,7 +15,8 @@ from booking.domain.openings import local_day
 from booking.domain.refusals import SlotTaken
 from booking.domain.timeline import Span
 from booking.models import Clinic, HealthcareService, Hold
-from booking.services.allocation import asked_for, choose, held, lock_held, lock_service, take
+from booking.models.base import table_of
+from booking.services.allocation import asked_for, choose, lock_held, lock_service, take
 from booking.services.availability import free_slots
 
 LIFE = timedelta(minutes=10)
@@ -24,9 +25,8 @@ MOST_OF_ADDRESS, MOST_OF_NETWORK = 2, 5
 SHARE_OF_DAY = 5
 """Of the times that a day still offers, one in so many may be held by visitors."""
 
-_THEIRS = Hold.key_digest.in_(bindparam("keys", expanding=True))
-_HELD = held(_THEIRS)
-_FREE = delete(Hold).where(_THEIRS).execution_options(synchronize_session=False)
+_HOLDS = table_of(Hold)
+_FREE = delete(_HOLDS).where(_HOLDS.c.key_digest.in_(bindparam("keys", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def hold_for_offer(
 
 def let_go(session: Session, *keys: bytes) -> None:
     """Free what is held under any of these keys."""
-    lock_held(session, _THEIRS, keys=keys)
+    lock_held(session, Hold.key_digest.in_(keys))
     session.execute(_FREE, {"keys": keys})
 
 
@@ -101,10 +101,9 @@ def let_go_for(session: Session, service_slug: str, *keys: bytes) -> HealthcareS
     Raises:
         NotOffered: if the service cannot be booked online.
     """
-    if not keys:
-        return lock_service(session, service_slug)
-    service = lock_service(session, service_slug, besides=_HELD, keys=keys)
-    let_go(session, *keys)
+    service = lock_service(session, service_slug, held=keys)
+    if keys:
+        session.execute(_FREE, {"keys": keys})
     return service
 
 

@@ -17,12 +17,18 @@ from booking.models import (
     Kind,
     OwedMessage,
     Practitioner,
+    ServiceReminder,
     Told,
 )
 from booking.models.base import write
 
 MINUTE = timedelta(minutes=1)
 
+_LENGTHS = (
+    select(ServiceReminder.before)
+    .where(ServiceReminder.service_id == bindparam("service"))
+    .order_by(ServiceReminder.before.desc())
+)
 _CONCERNED = (
     select(Practitioner.id)
     .where(
@@ -241,7 +247,7 @@ def _for_patient(
     booked = appointment.status == Status.BOOKED
     return [
         _message(appointment, kind, Audience.PATIENT, due_at=now + wait),
-        *(_reminders(appointment, after=now + wait if new else now) if booked else ()),
+        *(_reminders(session, appointment, after=now + wait if new else now) if booked else ()),
     ]
 
 
@@ -249,14 +255,20 @@ def _for_staff(
     session: Session, appointment: Appointment, kind: Kind, *, due_at: datetime
 ) -> list[dict[str, Any]]:
     """What practitioners and the desk are owed about a change."""
-    whom = {"appointment": appointment.id, "practitioner": appointment.practitioner_id}
     messages = [
         _message(appointment, kind, Audience.PRACTITIONER, due_at=due_at, practitioner=each)
-        for each in session.scalars(_CONCERNED, whom)
+        for each in _concerned(session, appointment, kind)
     ]
     if session.get_one(Clinic, 1).staff_email:
         messages.append(_message(appointment, kind, Audience.STAFF, due_at=due_at))
     return messages
+
+
+def _concerned(session: Session, appointment: Appointment, kind: Kind) -> Iterable[int]:
+    if kind == Kind.CONFIRMED:  # nobody had it before
+        return [appointment.practitioner_id] if appointment.practitioner.email else []
+    whom = {"appointment": appointment.id, "practitioner": appointment.practitioner_id}
+    return session.scalars(_CONCERNED, whom)
 
 
 def _to_the_patient(appointment: Appointment) -> tuple[ColumnElement[bool], ...]:
@@ -288,8 +300,10 @@ def _owe_anew(
     write(session, OwedMessage, message | {"copy": _next_copy(session, appointment)})
 
 
-def _reminders(appointment: Appointment, *, after: datetime) -> list[dict[str, Any]]:
-    lengths = [rule.before for rule in appointment.service.reminders]
+def _reminders(
+    session: Session, appointment: Appointment, *, after: datetime
+) -> list[dict[str, Any]]:
+    lengths = session.scalars(_LENGTHS, {"service": appointment.service_id})
     ahead = reminders_ahead(appointment.start_at, lengths, after=after)
     return [_reminder(appointment, before, due_at) for before, due_at in ahead]
 

@@ -168,11 +168,12 @@ def letters_of(session: Session, address: str, house: House) -> list[int]:
     writes.
     """
     query = select(ReceivedMail).where(ReceivedMail.appointment_id.is_(None))
-    return [
-        each.id
-        for each in session.scalars(query.execution_options(yield_per=BATCH))
-        if opened(each, house).sender.lower() == address.lower()
-    ]
+    query, found, last = query.order_by(ReceivedMail.id).limit(BATCH), [], 0
+    while mails := session.scalars(query.where(ReceivedMail.id > last)).all():
+        theirs = (each for each in mails if opened(each, house).sender.lower() == address.lower())
+        found += [each.id for each in theirs]
+        last = mails[-1].id
+    return found
 
 
 def erase_letters(session: Session, numbers: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 import hmac
 from datetime import datetime
 from hashlib import sha256
+from typing import cast
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -26,11 +27,16 @@ _HAS_MADE = (
     .where(_KEYS.c.key == bindparam("mine"))
     .values(appointment_id=bindparam("appointment_id"))
 )
-_COMING = select(func.count()).where(
-    Appointment.email_key == bindparam("address"),
-    Appointment.start_at > bindparam("now"),
-    Appointment.status == Status.BOOKED,
+_COMING = (
+    select(func.count())
+    .where(
+        Appointment.email_key == bindparam("address"),
+        Appointment.start_at > bindparam("now"),
+        Appointment.status == Status.BOOKED,
+    )
+    .scalar_subquery()
 )
+_CLINIC_AND_COMING = select(Clinic, _COMING).where(Clinic.id == 1)
 
 
 def remember(
@@ -80,21 +86,25 @@ def after(key: str | None, made: Appointment) -> str:
     return f"{key} {made.id}"
 
 
-def check_contact(
-    session: Session, clinic: Clinic, request: BookingRequest, *, now: datetime
-) -> None:
+def check_contact(session: Session, request: BookingRequest, *, now: datetime) -> Clinic:
     """Refuse an address that holds as many coming appointments as one may.
 
     A telephone number does not count: with an address of their own and the number of another,
     anybody could find out, and nobody hear, that somebody has an appointment here.
+
+    Returns:
+        The clinic, whose rule this is, as it is now.
 
     Raises:
         TooManyAppointments: if so.
     """
     _lock_contact(session, request)
     asked = {"address": request.patient.email.lower(), "now": now}
-    if (session.scalar(_COMING, asked) or 0) >= clinic.appointments_per_contact:
+    found = session.execute(_CLINIC_AND_COMING, asked).one()
+    clinic, coming = cast(tuple[Clinic, int], found)
+    if coming >= clinic.appointments_per_contact:
         raise TooManyAppointments
+    return clinic
 
 
 def _stored(key: str) -> str:

@@ -24,7 +24,6 @@ from booking.services.appointments import (
     cancel_appointment,
     reschedule_appointment,
 )
-from booking.services.availability import service_for_all
 from booking.services.links import token_of
 from booking.services.requests import BookingRequest, PatientDetails
 from booking.web import fields
@@ -52,10 +51,10 @@ from booking.web.exchange import (
     taken,
     written,
 )
-from booking.web.limits import limit_bookings
+from booking.web.limits import count_with, limit_bookings
 from booking.web.lost import mail_links_again
 from booking.web.operations.shapes import MOST_DAYS
-from booking.web.state import booking, clinic, now
+from booking.web.state import booking, clinic, now, service_on_offer
 from booking.web.times import practitioner_ids
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -126,6 +125,7 @@ def book() -> ResponseReturnValue:
         with transaction() as session:
             made = book_appointment(session, service.slug, wish, booking().house, now=now())
             answer = _appointment_answer(made)
+            count_with(session)
     except SlotTaken as refusal:
         return taken(refusal, service, body.practitioner, wish.start)
     except TooManyAppointments:
@@ -150,6 +150,7 @@ def reschedule(token: str) -> ResponseReturnValue:
         with transaction() as session:
             found = appointment_by_token(session, token)
             reschedule_appointment(session, found, start, booking().house, now=now())
+            count_with(session)
             return written(_appointment_answer(found))
     except SlotTaken as refusal:
         found = appointment_by_token(db.session(), token)
@@ -209,7 +210,7 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
 
 
 def _service(slug: str) -> HealthcareService:
-    found = service_for_all(db.session(), slug)
+    found = service_on_offer(slug)
     if found is None:
         raise NotOffered
     return found

@@ -1,7 +1,8 @@
 """Rate limits, counted in our own database so that every process counts together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
@@ -9,11 +10,13 @@ import structlog
 from flask import Flask, Response, g, request
 from flask_limiter import Limiter
 from flask_security import current_user
+from limits import parse
 from limits.storage import Storage
 from sqlalchemy import bindparam, case, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from booking.models import RateCounter
 from booking.models.base import table_of
@@ -73,10 +76,9 @@ class DatabaseStorage(Storage):
         with transaction() as session:
             session.execute(delete(RateCounter).where(RateCounter.key == key))
 
-    def _counter(self, key: str) -> tuple[int, datetime]:
-        now = datetime.now(UTC)
-        found = db.session.execute(_OPEN, {"key": key, "now": now}).first()
-        return (found.hits, found.expires_at) if found else (0, now)
+    def _counter(self, key: str) -> "_Counter":
+        looked_up: dict[str, _Counter] = g.get("counters", {})
+        return looked_up[key] if key in looked_up else _counters([key])[key]
 
 
 class _Hit(NamedTuple):
@@ -86,11 +88,32 @@ class _Hit(NamedTuple):
     seconds: int
     amount: int
 
+    def window(self, now: datetime) -> dict[str, Any]:
+        """The row of a window that begins with it."""
+        until = now + timedelta(seconds=self.seconds)
+        return {"key": self.key, "hits": self.amount, "expires_at": until, "now": now}
+
+
+class _Counter(NamedTuple):
+    """The hits in the window that is open, and its end; none and now where none is."""
+
+    hits: int
+    ends_at: datetime
+
 
 _COUNTERS = table_of(RateCounter)
-_OPEN = select(_COUNTERS.c.hits, _COUNTERS.c.expires_at).where(
-    _COUNTERS.c.key == bindparam("key"), _COUNTERS.c.expires_at > bindparam("now")
+_OPEN = select(_COUNTERS).where(
+    _COUNTERS.c.key.in_(bindparam("keys", expanding=True)),
+    _COUNTERS.c.expires_at > bindparam("now"),
 )
+
+
+def _counters(keys: Collection[str]) -> dict[str, _Counter]:
+    """All of them in one look."""
+    now = datetime.now(UTC)
+    found = db.session.execute(_OPEN, {"keys": keys, "now": now})
+    opened = {key: _Counter(hits, ends_at) for key, hits, ends_at in found}
+    return dict.fromkeys(keys, _Counter(0, now)) | opened
 
 
 def _counting(insert: Callable[..., Any]) -> Any:
@@ -101,23 +124,31 @@ def _counting(insert: Callable[..., Any]) -> Any:
         "hits": case((over, fresh.excluded.hits), else_=more),
         "expires_at": case((over, fresh.excluded.expires_at), else_=_COUNTERS.c.expires_at),
     }
-    upsert = fresh.on_conflict_do_update(index_elements=[_COUNTERS.c.key], set_=renewed)
-    return upsert.returning(_COUNTERS.c.hits)
+    return fresh.on_conflict_do_update(index_elements=[_COUNTERS.c.key], set_=renewed)
 
 
 _COUNTING = {"sqlite": _counting(sqlite_insert), "postgresql": _counting(postgres_insert)}
 
 
-def _count(*hits: _Hit) -> int:
-    """Count, or begin new windows, in one transaction; returns the hits in the last window."""
-    now, counted = datetime.now(UTC), 0
+def _count(hit: _Hit) -> int:
+    """Count, or begin a new window; returns the hits in it."""
     with transaction() as session:
-        counting = _COUNTING[session.get_bind().dialect.name]
-        for key, seconds, amount in hits:
-            until = now + timedelta(seconds=seconds)
-            window = {"key": key, "hits": amount, "expires_at": until, "now": now}
-            counted = session.execute(counting, window).scalar_one()
-    return counted
+        counting = _COUNTING[session.get_bind().dialect.name].returning(_COUNTERS.c.hits)
+        return session.scalar(counting, hit.window(datetime.now(UTC))) or 0
+
+
+def _count_all(hits: Sequence[_Hit]) -> None:
+    """The same for several, in one transaction and in one way to the database."""
+    with transaction() as session:
+        _write_down(session, hits)
+
+
+def _write_down(session: Session, hits: Iterable[_Hit]) -> None:
+    """In one order, else two could wait for each other."""
+    now = datetime.now(UTC)
+    windows = [each.window(now) for each in sorted(hits)]
+    if windows:
+        session.execute(_COUNTING[session.get_bind().dialect.name], windows)
 
 
 def install(app: Flask) -> None:
@@ -137,10 +168,10 @@ def _count_gathered(response: Response) -> Response:
 
     The answer holds even where it could not be counted: what it says has been written.
     """
-    hits = sorted(g.pop("hits", ()))  # in one order, else two could wait for each other
+    hits = g.pop("hits", ())
     if hits:
         try:
-            _count(*hits)
+            _count_all(hits)
         except (Busy, OperationalError):
             log.warning("not_counted")
     return response
@@ -194,7 +225,7 @@ def _hidden(who: str) -> str:
 
 
 def _made_something(response: Response) -> bool:
-    return response.status_code < 400
+    return response.status_code < 400 and not g.get("counted")
 
 
 def _refused(response: Response) -> bool:
@@ -223,7 +254,36 @@ def _counted_as(what: str, view: Callable[..., Any]) -> Callable[..., Any]:
             limit, scope=f"{what}-{who}", key_func=_WHO[who], deduct_when=_made_something
         )
         view = shared(view)
-    return view
+    return _looking_up(what, view)
+
+
+def _looking_up(what: str, view: Callable[..., Any]) -> Callable[..., Any]:
+    """Read the counters that the limits of a view are about to ask for, one after another."""
+    limits = {who: parse(limit) for who, limit in BOOKINGS.items()}
+
+    @wraps(view)
+    def looked_up(*args: Any, **kwargs: Any) -> Any:
+        g.to_count, g.counted = [], False
+        if limiter.enabled:
+            g.to_count = [
+                _Hit(limit.key_for(_WHO[who](), f"{what}-{who}"), limit.get_expiry(), 1)
+                for who, limit in limits.items()
+            ]
+            g.counters = _counters([each.key for each in g.to_count])
+        return view(*args, **kwargs)
+
+    return looked_up
+
+
+def count_with(session: Session) -> None:
+    """Count what the request makes in the transaction that makes it; the last of it.
+
+    One commit for both, where the disk takes milliseconds for each.
+    """
+    hits: list[_Hit] = g.to_count
+    g.to_count = []
+    g.counted = bool(hits)
+    _write_down(session, hits)
 
 
 def limit_keys(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ from booking.services.waitlist import is_waiting, open_offer
 from booking.web import fields
 from booking.web.errors import note_guard
 from booking.web.forms import ButtonForm, CancelForm, RescheduleForm
-from booking.web.limits import limit_bookings, limit_holds
+from booking.web.limits import count_with, limit_bookings, limit_holds
 from booking.web.moving import move_page
 from booking.web.state import booking, clinic, now
 from booking.web.times import read_query
@@ -102,6 +102,7 @@ def reschedule(token: str) -> ResponseReturnValue:
                 now=now(),
                 practitioner=form.practitioner.data or None,
             )
+            count_with(session)
     except SlotTaken as refusal:
         note_guard(refusal)
         return _move_page(_changeable(token), token, form, taken=True), 409

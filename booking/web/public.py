@@ -15,14 +15,13 @@ from booking.domain.refusals import KeyReused, NotOffered, SlotTaken, TooManyApp
 from booking.models import HealthcareService, Mode, Visibility
 from booking.models.database import db, transaction
 from booking.services.appointments import book_appointment
-from booking.services.availability import service_for_all
 from booking.services.links import token_of
 from booking.services.wishes import after, made_by
 from booking.web import fields, holding, lost
 from booking.web.errors import note_guard
 from booking.web.forms import BookingForm
-from booking.web.limits import limit_bookings, limit_holds
-from booking.web.state import booking, clinic, now
+from booking.web.limits import count_with, limit_bookings, limit_holds
+from booking.web.state import booking, clinic, now, service_on_offer
 from booking.web.times import Query, alternatives, read_query, still_free, times
 from booking.web.zones import zone_choices
 
@@ -68,9 +67,9 @@ def booking_form(slug: str) -> ResponseReturnValue:
         mine = made_by(db.session(), form.wish_key)
         if mine is not None and (mine.status, mine.start_at) == (Status.BOOKED, start):
             # Without a link: whoever comes to this browser next may press the back button too.
-            return _form_page(service, form, query, start, mine=True)
-        return _taken(service, form, query, start)
-    return _form_page(service, form, query, start)
+            return _form_page(service, form, start, mine=True)
+        return _taken(service, form, start)
+    return _form_page(service, form, start)
 
 
 @bp.post("/services/<slug>/book")
@@ -85,7 +84,7 @@ def _again(slug: str) -> ResponseReturnValue:
     start = fields.instant_or_none(form.start.data)
     if start is None:
         return redirect(url_for(".service_times", slug=slug), 303)
-    return _form_page(service, form, read_query(_as_query(form), service), start)
+    return _form_page(service, form, start)
 
 
 @limit_bookings
@@ -93,13 +92,12 @@ def _book(slug: str) -> ResponseReturnValue:
     """Book the chosen slot: 303 to its page, 422 if the form is wrong, 409 if it is gone."""
     service = _service(slug)
     form = _form(service)
-    query = read_query(_as_query(form), service)
     if not form.validate_on_submit():
         start = getattr(form.start, "checked", None)
         if start is not None and "csrf_token" not in form.errors:
             # The form takes a little longer: its time is kept meanwhile.
-            holding.hold(slug, start, query.practitioner)
-        return _form_page(_service(slug), form, query, start), 422
+            holding.hold(slug, start, form.practitioner.data or None)
+        return _form_page(_service(slug), form, start), 422
     wish, house = form.request(), booking().house
     try:
         with transaction() as work:
@@ -112,18 +110,19 @@ def _book(slug: str) -> ResponseReturnValue:
                 wish = replace(wish, key=after(wish.key, appointment))
                 appointment = made(wish)
             token = token_of(appointment, house.keys)
+            count_with(work)
     except SlotTaken as refusal:
         note_guard(refusal)
-        return _taken(_service(slug), form, query, wish.start)
+        return _taken(_service(slug), form, wish.start)
     except NotOffered:  # the practitioner has gone since the page was opened
         form.practitioner.data = ""
-        return _taken(_service(slug), form, query, wish.start)
+        return _taken(_service(slug), form, wish.start)
     except TooManyAppointments:
         lost.mail_links_again(wish.patient.email)
-        return _form_page(_service(slug), form, query, wish.start, too_many=True), 409
+        return _form_page(_service(slug), form, wish.start, too_many=True), 409
     except KeyReused:
         form.key.data = token_urlsafe(24)  # whoever means it can press the button again
-        return _form_page(_service(slug), form, query, wish.start, used=True), 422
+        return _form_page(_service(slug), form, wish.start, used=True), 422
     return redirect(url_for("patient.appointment", token=token), 303)
 
 
@@ -152,7 +151,7 @@ def _nothing() -> Response:
 
 def _service(slug: str) -> HealthcareService:
     """The service of that name, or 404; the staff's own are not there for the public."""
-    return service_for_all(db.session(), slug) or abort(404)
+    return service_on_offer(slug) or abort(404)
 
 
 def _form(service: HealthcareService) -> BookingForm:
@@ -178,10 +177,10 @@ def _as_query(form: BookingForm) -> "MultiDict[str, str]":
 def _form_page(
     service: HealthcareService,
     form: BookingForm,
-    query: Query,
     start: datetime | None,
     **more: object,
 ) -> str:
+    query = read_query(_as_query(form), service)
     chosen = next((p for p in service.practitioners if p.slug == query.practitioner), None)
     return render_template(
         "public/book.html",
@@ -203,13 +202,9 @@ def _back(service: HealthcareService, query: Query, start: datetime | None) -> s
     return url_for(".service_times", slug=service.slug, practitioner=who, tz=tz, day=day)
 
 
-def _taken(
-    service: HealthcareService,
-    form: BookingForm,
-    query: Query,
-    start: datetime,
-) -> ResponseReturnValue:
+def _taken(service: HealthcareService, form: BookingForm, start: datetime) -> ResponseReturnValue:
     """The form as it was typed, with the nearest free times to choose from."""
-    found = alternatives(service, query.practitioner, start)
+    practitioner = read_query(_as_query(form), service).practitioner
+    found = alternatives(service, practitioner, start)
     form.start.data = fields.utc_text(found[0].start) if found else ""
-    return _form_page(service, form, query, start, taken=True, alternatives=found), 409
+    return _form_page(service, form, start, taken=True, alternatives=found), 409

@@ -9,9 +9,10 @@ from flask import current_app, g
 
 from booking.messages.mail import Renderer
 from booking.messages.transports import Transport
-from booking.models import Clinic
+from booking.models import Clinic, HealthcareService
 from booking.models.database import db
 from booking.services.appointments import House
+from booking.services.availability import service_for_all
 from booking.services.remembering import Memory
 from booking.settings import Settings
 from booking.web.kept import Kept
@@ -67,8 +68,25 @@ def clinic() -> Clinic:
         NoClinic: if none was loaded yet.
     """
     if "clinic" not in g:
-        found = db.session.get(Clinic, 1)
-        if found is None:
-            raise NoClinic
-        g.clinic = found
+        _remember(db.session.get(Clinic, 1))
     return cast(Clinic, g.clinic)
+
+
+def service_on_offer(slug: str) -> HealthcareService | None:
+    """The service of that name, if it is not for staff alone; with the clinic, in one look.
+
+    Raises:
+        NoClinic: if there is a service but none.
+    """
+    found = service_for_all(db.session(), slug)
+    if found is None:
+        return None
+    service, its_clinic = found
+    _remember(its_clinic)
+    return service
+
+
+def _remember(found: Clinic | None) -> None:
+    if found is None:
+        raise NoClinic
+    g.clinic = found
