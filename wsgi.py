@@ -12,6 +12,7 @@ import sys
 from typing import NoReturn
 
 from booking.app import create_app
+from booking.processes import keep_what_is_loaded
 from booking.serve import newer_schema_of
 from booking.settings import SettingError, Settings
 
@@ -33,5 +34,4 @@ except SettingError as error:
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true" and (fault := newer_schema_of(app)):
     refuse(fault)
 
-gc.freeze()
-gc.enable()
+keep_what_is_loaded()

@@ -6,8 +6,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import DateTime, Dialect, Insert, Integer, MetaData, Table, insert
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import CursorResult, DateTime, Dialect, Insert, Integer, MetaData, Table, insert
+from sqlalchemy.orm import DeclarativeBase, Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import TypeDecorator
 
 
@@ -77,6 +78,21 @@ def write(session: Session, model: type[Base], *rows: Mapping[str, Any]) -> None
     """
     if rows:
         session.execute(_insert_into(model), rows)
+
+
+def write_and_keep(session: Session, made: Base) -> None:
+    """Insert an object that this session goes on with, at a third of what adding and flushing cost.
+
+    What was not set is read when it is asked for. Links to others must stand in its columns, not
+    only in its relationships.
+    """
+    said = vars(made)
+    values = {each.key: said[each.key] for each in table_of(type(made)).c if each.key in said}
+    result = cast("CursorResult[Any]", session.execute(_insert_into(type(made)), values))
+    (number,) = cast(tuple[int], result.inserted_primary_key)
+    set_committed_value(made, "id", number)
+    make_transient_to_detached(made)
+    session.add(made)
 
 
 @cache

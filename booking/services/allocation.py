@@ -38,7 +38,10 @@ MINUTE = timedelta(minutes=1)
 _SERVICE = (
     select(HealthcareService)
     .where(HealthcareService.slug == bindparam("slug"))
-    .options(lazyload(HealthcareService.resources))  # they are read when they are locked
+    .options(
+        lazyload(HealthcareService.resources),  # they are read when they are locked
+        lazyload(HealthcareService.location),
+    )
     .with_for_update(of=HealthcareService, key_share=True)
     .execution_options(populate_existing=True)
 )
@@ -63,10 +66,11 @@ _ALL_OF_IT = (
     .execution_options(populate_existing=True)
 )
 # By the few holds, and sorted out later: by the resources it would be all that they ever had.
+_TAKEN, _HOLDS = table_of(Occupancy), table_of(Hold)
 _DEAD = (
-    select(Occupancy.id, Occupancy.resource_id)
-    .join(Hold, Occupancy.hold_id == Hold.id)
-    .where(Hold.expires_at <= bindparam("now"))
+    select(_TAKEN.c.id, _TAKEN.c.resource_id)
+    .join(_HOLDS, _TAKEN.c.hold_id == _HOLDS.c.id)
+    .where(_HOLDS.c.expires_at <= bindparam("now"))
 )
 _RESOURCES = table_of(Resource)
 _RAISE = (

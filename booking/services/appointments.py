@@ -22,7 +22,7 @@ from booking.models import (
     HealthcareService,
     Kind,
 )
-from booking.models.base import write
+from booking.models.base import write, write_and_keep
 from booking.services import audit, calls
 from booking.services.allocation import (
     asked_for,
@@ -112,8 +112,7 @@ def book_place(
     """
     appointment = _new(service, request, house.keys, now)
     appointment.practitioner_id, appointment.room_id = place
-    session.add(appointment)
-    session.flush()
+    write_and_keep(session, appointment)
     occupy(session, appointment, service, now=now)
     owe(session, appointment, Kind.CONFIRMED, now=now, wait=house.undo)
     record(session, house, appointment, verb, actor, now)
@@ -347,7 +346,7 @@ def _new(
         link_nonce=nonce,
         link_version=1,
         link_digest=token_digest(keys.patient_token(nonce, 1)),
-        service=service,
+        service_id=service.id,
         start_at=request.start,
         end_at=request.start + service.duration,
         status=Status.BOOKED,

@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy import or_ as either
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm import Session, lazyload, load_only
 
 from booking.domain.lifecycle import OCCUPYING
 from booking.domain.openings import Opening, WeeklyHours, local_day, openings
@@ -57,12 +57,14 @@ ALWAYS = WeeklyHours.always()
 NONE = 0
 """The id of no row."""
 
-# Written once: to put a statement together costs as much as to run it.
+# Written once, and of tables: to put a statement together, or objects of what it finds, costs more
+# than to run it.
+_OPENING, _BREAK = table_of(OpeningHours).c, table_of(OpeningBreak).c
 _HOURS = (
-    select(table_of(OpeningHours), OpeningBreak.begins, OpeningBreak.ends)
-    .outerjoin(OpeningBreak, OpeningBreak.opening_hours_id == OpeningHours.id)
-    .where(OpeningHours.resource_id.in_(bindparam("practitioners", expanding=True)))
-    .order_by(OpeningHours.id, OpeningBreak.begins)
+    select(table_of(OpeningHours), _BREAK.begins, _BREAK.ends)
+    .outerjoin(table_of(OpeningBreak), _BREAK.opening_hours_id == _OPENING.id)
+    .where(_OPENING.resource_id.in_(bindparam("practitioners", expanding=True)))
+    .order_by(_OPENING.id, _BREAK.begins)
 )
 _RESOURCES: BindParameter[Any] = bindparam("resources", expanding=True)
 _START: BindParameter[datetime] = bindparam("start")
@@ -70,29 +72,34 @@ _UNTIL: BindParameter[datetime] = bindparam("until")
 _NO_HOLD = null().label("held_until")
 # No occupied span is longer than a day, so the index on its beginning bounds the search and
 # appointments of the past cost nothing.
+_TAKEN = table_of(Occupancy).c
 _OCCUPIED = select(
     false().label("closed"),
-    Occupancy.resource_id,
-    Occupancy.blocked_from.label("start"),
-    Occupancy.blocked_until.label("until"),
-    Occupancy.held_until,
+    _TAKEN.resource_id,
+    _TAKEN.blocked_from.label("start"),
+    _TAKEN.blocked_until.label("until"),
+    _TAKEN.held_until,
 ).where(
-    Occupancy.resource_id.in_(_RESOURCES),
-    Occupancy.blocked_from > bindparam("since"),
-    Occupancy.blocked_from < _UNTIL,
-    either(Occupancy.held_until.is_(None), Occupancy.held_until > bindparam("now")),
-    Occupancy.appointment_id.is_distinct_from(bindparam("ignoring")),
-    Occupancy.hold_id.is_distinct_from(bindparam("own_hold")),
+    _TAKEN.resource_id.in_(_RESOURCES),
+    _TAKEN.blocked_from > bindparam("since"),
+    _TAKEN.blocked_from < _UNTIL,
+    either(_TAKEN.held_until.is_(None), _TAKEN.held_until > bindparam("now")),
+    _TAKEN.appointment_id.is_distinct_from(bindparam("ignoring")),
+    _TAKEN.hold_id.is_distinct_from(bindparam("own_hold")),
 )
-_BUSY = select(false(), BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at, _NO_HOLD).where(
-    BusyTime.resource_id.in_(_RESOURCES), BusyTime.ends_at > _START, BusyTime.starts_at < _UNTIL
+_BUSY = table_of(BusyTime).c
+_BUSY_ELSEWHERE = select(
+    false(), _BUSY.resource_id, _BUSY.starts_at, _BUSY.ends_at, _NO_HOLD
+).where(_BUSY.resource_id.in_(_RESOURCES), _BUSY.ends_at > _START, _BUSY.starts_at < _UNTIL)
+_CLOSURE = table_of(Closure).c
+_CLOSED = select(
+    true(), _CLOSURE.resource_id, _CLOSURE.starts_at, _CLOSURE.ends_at, _NO_HOLD
+).where(
+    either(_CLOSURE.resource_id.is_(None), _CLOSURE.resource_id.in_(_RESOURCES)),
+    _CLOSURE.ends_at > _START,
+    _CLOSURE.starts_at < _UNTIL,
 )
-_CLOSED = select(true(), Closure.resource_id, Closure.starts_at, Closure.ends_at, _NO_HOLD).where(
-    either(Closure.resource_id.is_(None), Closure.resource_id.in_(_RESOURCES)),
-    Closure.ends_at > _START,
-    Closure.starts_at < _UNTIL,
-)
-_AWAY: CompoundSelect[Any] = union_all(_OCCUPIED, _BUSY, _CLOSED)
+_AWAY: CompoundSelect[Any] = union_all(_OCCUPIED, _BUSY_ELSEWHERE, _CLOSED)
 # Who offers it and where is read when somebody asks: to book looks at that under locks, anew.
 _SERVICE = (
     select(HealthcareService, Clinic)
@@ -102,6 +109,11 @@ _SERVICE = (
         HealthcareService.visibility != Visibility.STAFF,
     )
     .options(lazyload(HealthcareService.resources))
+)
+_SERVICE_IN_SHORT = _SERVICE.options(
+    load_only(HealthcareService.slug, HealthcareService.mode),
+    lazyload(HealthcareService.location),
+    load_only(Clinic.country, Clinic.timezone),
 )
 
 
@@ -206,9 +218,16 @@ class Diary:
         return instant.astimezone(self.zone).date()
 
 
-def service_for_all(session: Session, slug: str) -> tuple[HealthcareService, Clinic | None] | None:
-    """The service of that name, if it is not for staff alone, and the clinic, if there is one."""
-    found = session.execute(_SERVICE, {"slug": slug}).first()
+def service_for_all(
+    session: Session, slug: str, *, in_short: bool = False
+) -> tuple[HealthcareService, Clinic | None] | None:
+    """The service of that name, if it is not for staff alone, and the clinic, if there is one.
+
+    Args:
+        in_short: For who needs to know of both only what a form asks by; the rest is read later.
+    """
+    query = _SERVICE_IN_SHORT if in_short else _SERVICE
+    found = session.execute(query, {"slug": slug}).first()
     return None if found is None else (found.HealthcareService, found.Clinic)
 
 
@@ -333,6 +352,7 @@ def _hours(
 def rules_of(session: Session, practitioners: list[int]) -> dict[int, list[WeeklyHours]]:
     """The weekly hours of practitioners, by id; those without any have none."""
     found: dict[int, list[WeeklyHours]] = {each: [] for each in practitioners}
+    session.flush()  # what is about to change is judged as it will be
     rows = session.execute(_HOURS, {"practitioners": practitioners})
     for _id, same in groupby(rows, key=attrgetter("id")):
         first, *others = same
@@ -375,6 +395,7 @@ def _away(
         "ignoring": ignoring or NONE,
         "own_hold": own_hold or NONE,
     }
+    session.flush()
     away = _Away({None: _holidays(session, clinic, bounds)}, {}, {})
     for closed, resource, start, until, held_until in session.execute(_AWAY, asked):
         spans: dict[Any, list[Span]] = away.closed if closed else away.taken

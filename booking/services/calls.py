@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from booking.messages.foreign.questions import Post
 from booking.models import Appointment, Event, OwedCall, Webhook
+from booking.models.base import table_of
 from booking.services.links import Keys
 
 LEASE = timedelta(seconds=60)
@@ -48,7 +49,8 @@ EVENTS = {
 """Of which changes programs are told, by the verb of the history."""
 
 _OTHER = aliased(OwedCall)
-_LISTENING = select(Webhook.id, Webhook.events).where(Webhook.paused_at.is_(None))
+_WEBHOOKS = table_of(Webhook).c
+_LISTENING = select(_WEBHOOKS.id, _WEBHOOKS.events).where(_WEBHOOKS.paused_at.is_(None))
 
 
 @dataclass(frozen=True)

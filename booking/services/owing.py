@@ -20,14 +20,15 @@ from booking.models import (
     ServiceReminder,
     Told,
 )
-from booking.models.base import write
+from booking.models.base import table_of, write
 
 MINUTE = timedelta(minutes=1)
 
+_REMINDERS = table_of(ServiceReminder).c
 _LENGTHS = (
-    select(ServiceReminder.before)
-    .where(ServiceReminder.service_id == bindparam("service"))
-    .order_by(ServiceReminder.before.desc())
+    select(_REMINDERS.before)
+    .where(_REMINDERS.service_id == bindparam("service"))
+    .order_by(_REMINDERS.before.desc())
 )
 _CONCERNED = (
     select(Practitioner.id)

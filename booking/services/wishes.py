@@ -5,10 +5,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import cast
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import BigInteger, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from booking.domain.lifecycle import Status
 from booking.domain.refusals import KeyReused, TooManyAppointments
@@ -36,7 +36,20 @@ _COMING = (
     )
     .scalar_subquery()
 )
-_CLINIC_AND_COMING = select(Clinic, _COMING).where(Clinic.id == 1)
+_WAIT = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+_CLINIC_AND_COMING = (
+    select(Clinic, _COMING)
+    .where(Clinic.id == 1)
+    .options(
+        load_only(  # what a booking goes by
+            Clinic.appointments_per_contact,
+            Clinic.timezone,
+            Clinic.country,
+            Clinic.region,
+            Clinic.staff_email,
+        )
+    )
+)
 
 
 def remember(
@@ -120,4 +133,4 @@ def _lock_contact(session: Session, request: BookingRequest) -> None:
         return
     digest = sha256(f"contact:{request.patient.email.lower()}".encode()).digest()
     number = int.from_bytes(digest[:8], signed=True)
-    session.execute(select(func.pg_advisory_xact_lock(number)))
+    session.execute(_WAIT, {"number": number})

@@ -119,7 +119,7 @@ def _slots_json(slots: Sequence[Slot], service: HealthcareService, zone: ZoneInf
 def book() -> ResponseReturnValue:
     """Book a slot: 201; 409 with alternatives if it is gone; 422 if something is wrong."""
     body = read_body(BookingBody)
-    service = _service(body.service)
+    service = _service(body.service, in_short=True)
     wish = _wish(body, service)
     try:
         with transaction() as session:
@@ -209,8 +209,8 @@ def _wish(body: BookingBody, service: HealthcareService) -> BookingRequest:
     )
 
 
-def _service(slug: str) -> HealthcareService:
-    found = service_on_offer(slug)
+def _service(slug: str, *, in_short: bool = False) -> HealthcareService:
+    found = service_on_offer(slug, in_short=in_short)
     if found is None:
         raise NotOffered
     return found

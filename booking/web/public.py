@@ -90,7 +90,7 @@ def _again(slug: str) -> ResponseReturnValue:
 @limit_bookings
 def _book(slug: str) -> ResponseReturnValue:
     """Book the chosen slot: 303 to its page, 422 if the form is wrong, 409 if it is gone."""
-    service = _service(slug)
+    service = _service(slug, in_short=True)
     form = _form(service)
     if not form.validate_on_submit():
         start = getattr(form.start, "checked", None)
@@ -149,9 +149,9 @@ def _nothing() -> Response:
     return answer
 
 
-def _service(slug: str) -> HealthcareService:
+def _service(slug: str, *, in_short: bool = False) -> HealthcareService:
     """The service of that name, or 404; the staff's own are not there for the public."""
-    return service_on_offer(slug) or abort(404)
+    return service_on_offer(slug, in_short=in_short) or abort(404)
 
 
 def _form(service: HealthcareService) -> BookingForm:

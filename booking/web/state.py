@@ -72,13 +72,16 @@ def clinic() -> Clinic:
     return cast(Clinic, g.clinic)
 
 
-def service_on_offer(slug: str) -> HealthcareService | None:
+def service_on_offer(slug: str, *, in_short: bool = False) -> HealthcareService | None:
     """The service of that name, if it is not for staff alone; with the clinic, in one look.
+
+    Args:
+        in_short: For who needs to know of both only what a form asks by.
 
     Raises:
         NoClinic: if there is a service but none.
     """
-    found = service_for_all(db.session(), slug)
+    found = service_for_all(db.session(), slug, in_short=in_short)
     if found is None:
         return None
     service, its_clinic = found
