@@ -60,6 +60,7 @@ HARDENED = {
     "PrivateTmp": "true",
     "UMask": "0077",
     "CapabilityBoundingSet": "",
+    "MemoryDenyWriteExecute": "true",
     "User": "booking",
 }
 
@@ -140,6 +141,27 @@ def test_units_and_image_run_the_service() -> None:
     assert steps("CMD")[-1][-1] == '"serve"]'
 
 
+def test_systemd_believes_the_child_that_says_that_it_answers() -> None:
+    found = unit(DEPLOY / "systemd/booking.service")
+
+    assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["all"])
+    assert found["TimeoutStartSec"] == ["infinity"], "nobody knows how long a migration takes"
+
+
+@pytest.mark.parametrize(("program", "taken"), [("", True), ("def broken(:", False)])
+def test_the_service_gives_way_only_to_a_program_that_loads(
+    tmp_path: Path, program: str, taken: bool
+) -> None:
+    looks, gives_way = unit(DEPLOY / "systemd/booking.service")["ExecReload"]
+    look = shlex.split(looks.replace("/opt/booking/.venv/bin/python", sys.executable))
+    (tmp_path / "wsgi.py").write_text(program)
+
+    done = subprocess.run(look, cwd=tmp_path, capture_output=True, check=False)
+
+    assert (done.returncode == 0) == taken
+    assert gives_way == "/bin/kill -HUP $MAINPID"
+
+
 def test_each_nightly_copy_has_a_name_of_its_own() -> None:
     command = unit(DEPLOY / "systemd/booking-backup.service")["ExecStart"][0]
     shown = command.replace("%%", "%").replace("/opt/booking/.venv/bin/flask", "echo")
@@ -210,8 +232,9 @@ def test_the_units_are_shut_tight(path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
 def test_systemd_finds_no_fault(tmp_path: Path) -> None:
     for path in (DEPLOY / "systemd").glob("booking*.*"):
-        text = path.read_text(encoding="utf-8").replace("/opt/booking/.venv/bin/flask", "/bin/true")
-        (tmp_path / path.name).write_text(text)
+        text = path.read_text(encoding="utf-8")
+        placed = re.sub(r"/opt/booking/\.venv/bin/\w+", "/bin/true", text)
+        (tmp_path / path.name).write_text(placed)
     units = [tmp_path / "booking.service", tmp_path / "booking-backup.timer"]
     units.append(tmp_path / "booking-backup.service")
 
@@ -219,7 +242,7 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False
     )
     exposed = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", units[0], units[2]],
+        ["systemd-analyze", "security", "--offline=true", "--threshold=17", units[0], units[2]],
         capture_output=True,
         text=True,
         check=False,

@@ -136,6 +136,19 @@ def test_told_to_begin_anew_it_turns_nobody_away(service: Service) -> None:
     assert service.end() == 0
 
 
+def test_systemd_is_told_when_it_answers(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"{tmp_path}/notify")
+        systemd.settimeout(PATIENCE)
+        url = f"sqlite:///{tmp_path}/booking.db"
+        with a_service(url, tmp_path / "log", NOTIFY_SOCKET=f"{tmp_path}/notify") as service:
+            assert systemd.recv(1000).startswith(b"READY=1")
+
+            os.kill(service.process.pid, signal.SIGHUP)
+
+            assert systemd.recv(1000).startswith(b"READY=1")
+
+
 def test_told_so_again_while_it_begins_it_begins_once_more(
     service: Service, tmp_path: Path
 ) -> None:
