@@ -427,6 +427,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 
     assert len(users) == 1
     assert re.search(rf"useradd .*--uid \d{{4,}} .* {users[0][0]}\b", made)
+    assert "--system" not in made, "its group would have the number of another one of the host"
 
 
 def test_image_and_containers_hold_no_secret() -> None:
@@ -465,6 +466,11 @@ def test_containers_are_shut_tight() -> None:
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     assert "ports" not in compose["services"]["database"]
     assert compose["networks"]["database"]["internal"] is True
+
+
+def test_what_containers_log_does_not_fill_the_disk() -> None:
+    for service in loaded("compose.yaml")["services"].values():
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"])
 
 
 def test_the_service_waits_for_a_database_that_answers() -> None:
