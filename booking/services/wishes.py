@@ -68,12 +68,15 @@ def remember(
     key = _stored(request.key)
     digests = [each.hex() for each in keys.digests("wish", request.canonical(service))]
     values = {"key": key, "body_digest": digests[0], "created_at": now}
-    if session.scalar(_REMEMBER[session.get_bind().dialect.name], values) is not None:
-        return None
-    wish = session.get_one(IdempotencyKey, key)
-    if not any(hmac.compare_digest(wish.body_digest, each) for each in digests):
-        raise KeyReused
-    return wish.appointment_id
+    remembering = _REMEMBER[session.get_bind().dialect.name]
+    while session.scalar(remembering, values) is None:
+        wish = session.get(IdempotencyKey, key)
+        if wish is None:  # a day old, and forgotten just now: it is anybody's again
+            continue
+        if not any(hmac.compare_digest(wish.body_digest, each) for each in digests):
+            raise KeyReused
+        return wish.appointment_id
+    return None
 
 
 def has_made(session: Session, request: BookingRequest, made: Appointment) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, delete, event, func, select
 
 from booking.domain.lifecycle import Status, Verb
 from booking.domain.refusals import (
@@ -15,7 +15,15 @@ from booking.domain.refusals import (
     TooManyAppointments,
     WrongState,
 )
-from booking.models import Appointment, Audience, Clinic, Kind, Occupancy, OwedMessage
+from booking.models import (
+    Appointment,
+    Audience,
+    Clinic,
+    IdempotencyKey,
+    Kind,
+    Occupancy,
+    OwedMessage,
+)
 from booking.models.database import db, transaction
 from booking.services.appointments import (
     House,
@@ -130,6 +138,26 @@ def test_the_same_key_with_another_wish_is_refused() -> None:
     with pytest.raises(KeyReused), transaction() as session:
         other = a_request(key="form:one", name="Somebody Else")
         book_appointment(session, "visit", other, HOUSE, now=NOW)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_key_that_is_forgotten_in_this_moment_is_a_new_one() -> None:
+    with transaction() as session:
+        first = book_appointment(session, "visit", a_request(key="form:one"), HOUSE, now=NOW).id
+
+    done: list[str] = []
+
+    def forgets(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO idempotency_key") and not done:
+            done.append(statement)
+            with connection.engine.begin() as other:
+                other.execute(delete(IdempotencyKey))
+
+    event.listen(db.engine, "after_cursor_execute", forgets)
+    with pytest.raises(SlotTaken), transaction() as session:
+        book_appointment(session, "visit", a_request(key="form:one"), HOUSE, now=NOW)
+
+    assert db.session.scalars(select(Appointment.id)).all() == [first]
 
 
 def test_a_key_whose_booking_was_refused_can_be_used_again() -> None:

@@ -23,6 +23,7 @@ from booking.web.limits import network
 from tests.builders import Clock, Mailbox, at
 from tests.conftest import a_running_app, settings_for
 from tests.holding import held
+from tests.integration.test_queries import watched
 from tests.pages import CheckedClient, page_of
 from tests.visits import DESK, PASSWORD, a_link, a_member_of_staff, get, rows, send, sign_in
 
@@ -174,8 +175,11 @@ def test_an_appointment_counts_three_times_in_its_own_transaction(limited: Flask
     commits: list[object] = []
     event.listen(db.engine, "commit", commits.append)
 
-    assert book(visitor(limited), 0).status_code == 201
+    with watched() as statements:
+        assert book(visitor(limited), 0).status_code == 201
 
+    counting = [each for each, _ in statements.asked if "rate_counter" in each]
+    assert [each.split()[0] for each in counting] == ["SELECT", "INSERT"]
     hits = db.session.connection().exec_driver_sql("SELECT hits FROM rate_counter").all()
     assert ([*hits], len(commits)) == ([(1,), (1,), (1,)], 1)
 

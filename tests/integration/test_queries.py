@@ -84,17 +84,17 @@ def a_claim(_app: Flask, _hour: str) -> None:
 
 
 PUBLIC: dict[str, tuple[Visit, int]] = {
-    "the month page": (month_page, 9),
-    "two days of slots": (two_days_by_api, 9),
-    "sixty days of slots": (sixty_days_by_api, 9),
+    "the month page": (month_page, 6),
+    "two days of slots": (two_days_by_api, 6),
+    "sixty days of slots": (sixty_days_by_api, 6),
 }
-# Each look at the free times reads practitioners' own calendars once, and each change of what an
-# appointment takes raises the version of their feeds; reminders are owed along with the rest. A
+# Each change of what an appointment takes raises the version of the feeds of whom it is with;
+# reminders are owed along with the rest. A
 # look at days with a public holiday among them asks once which of those the clinic works on. Each
 # change asks once which programs are to be told of it.
 EVERYTHING = PUBLIC | {
-    "a booking": (a_booking, 25),  # two of them for the audit trail, one for holds that ran out
-    "a booking and a move": (a_move, 50),
+    "a booking": (a_booking, 20),  # two of them for the audit trail, one for holds that ran out
+    "a booking and a move": (a_move, 44),
     "a claim of the worker": (a_claim, 1),
 }
 
