@@ -4,21 +4,26 @@ python -m benchmarks.times_page
 """
 
 from collections.abc import Callable
-from itertools import product
+from dataclasses import replace
+from datetime import timedelta
+from itertools import cycle, product
 
 from flask import Flask, Response, jsonify, render_template_string
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from benchmarks.clinic import DATABASES, a_measured_app, cpu
-from booking.models import Practitioner, TimeVersion
+from booking.models import Occupancy
 from booking.models.database import db, transaction
-from tests.builders import an_appointment
+from booking.services.appointments import book_appointment
+from tests.builders import HOUSE, NOW, a_request, at
 
 PAGE = "/services/video?month=2026-12"
 JSON = "/api/v1/slots?service=video&from=2026-12-01&to=2026-12-31"
 HISTORY = (0, 20_000)
 COLLEAGUES = (0, 18)
 REQUESTS = 100
+AMID, HOUR = at("Tue 10:00", week=3), timedelta(hours=1)
+"""A time of the month that is looked at, of another day than the one whose times are shown."""
 BARE_PAGE = """<!doctype html><title>Times</title><h1>Times</h1>
 <table>{% for week in weeks %}<tr>{% for day in week %}<td><a href="/?day={{ day }}">{{ day }}</a>
 {% endfor %}{% endfor %}</table><ul>{% for slot in slots %}<li><a href="/{{ slot.start }}">
@@ -47,17 +52,20 @@ def looks(app: Flask) -> dict[str, Callable[[], object]]:
     client = app.test_client()
     tag = {"If-None-Match": client.get(JSON).headers["ETag"]}
 
+    with transaction() as session:
+        wish = replace(a_request(practitioner="ada"), start=AMID)
+        made = book_appointment(session, "video", wish, HOUSE, now=NOW).id
+    elsewhere = cycle((AMID + HOUR, AMID))
+
     def changed() -> None:
+        """Somebody's appointment takes another hour of that day."""
+        begins = next(elsewhere)
         with db.engine.begin() as connection:
             connection.execute(
-                update(TimeVersion)
-                .where(TimeVersion.resource_id == ada)
-                .values(version=TimeVersion.version + 1)
+                update(Occupancy)
+                .where(Occupancy.appointment_id == made)
+                .values(blocked_from=begins, blocked_until=begins + HOUR)
             )
-
-    with transaction() as session:
-        ada = session.scalars(select(Practitioner.id).where(Practitioner.slug == "ada")).one()
-        an_appointment(session, "Tue 09:00", service="video")
 
     def after(path: str) -> Callable[[], object]:
         def look() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from heapq import nsmallest
 from operator import or_
+from typing import NamedTuple
 
 from booking.domain.openings import Opening, grid
 from booking.domain.timeline import MINUTE, Span, Timeline
@@ -48,8 +49,7 @@ class BookingRules:
         return replace(self, step=MINUTE, minimum_notice=_NONE, booking_horizon=_EVER)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Slot:
+class Slot(NamedTuple):
     """A time on offer, and the resource ids, ascending, of the practitioners who have it free."""
 
     start: datetime

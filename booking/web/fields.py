@@ -220,7 +220,8 @@ def note_text(text: str) -> str:
 
 def utc_text(when: datetime) -> str:
     """An instant as our links and the API write it: `2026-11-24T14:30:00Z`."""
-    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    utc = when if when.tzinfo is UTC else when.astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def zone_of(name: str | None, otherwise: str) -> ZoneInfo:

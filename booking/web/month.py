@@ -1,6 +1,7 @@
 """A month of free times, as the page shows it."""
 
 import calendar
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -81,6 +82,13 @@ class Month:
         """The days with free times that come after the chosen one."""
         later = (each for each in sorted(self.by_day) if not self.chosen or each > self.chosen)
         return [(each, self.by_day[each]) for each in list(later)[:count]]
+
+    def starts(self, more_days: int, *, whole: bool) -> bytes:
+        """The times that are shown, of the chosen day and so many more or of all; in short."""
+        days = [each for each, _ in self.more_days(more_days)]
+        shown = self.by_day if whole else filter(None, (self.chosen, *days))
+        slots = (slot for day in shown for slot in self.by_day.get(day, ()))
+        return array("q", (int(slot.start.timestamp()) for slot in slots)).tobytes()
 
     @property
     def next_day(self) -> date | None:

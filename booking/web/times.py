@@ -45,8 +45,8 @@ class Times:
     month: Month
     next_free: date | None
     """The first day with free times after this month, when it holds none."""
-    version: Hashable
-    """Another as soon as what is on offer is; None where it is on offer to one visitor alone."""
+    for_all: bool
+    """Whether everybody is offered the same; not where it is on offer to one visitor alone."""
 
     def __len__(self) -> int:
         """What it weighs, in slots: those to show, and the squares of the month with its key."""
@@ -94,12 +94,12 @@ def times(service: HealthcareService, query: Query, *, ignoring: int | None = No
     offer, version = _offer(service, query.practitioner, horizon, ignoring)
     today = present.astimezone(query.zone).date()
     if version is None:
-        return _laid_out(offer, query, today, None)
+        return _laid_out(offer, query, today, for_all=False)
     key = version, offer.span, query, today, clinic().country
-    return booking().times.or_else(key, lambda: _laid_out(offer, query, today, version))
+    return booking().times.or_else(key, lambda: _laid_out(offer, query, today, for_all=True))
 
 
-def _laid_out(offer: Offer, query: Query, today: date, version: Hashable | None) -> Times:
+def _laid_out(offer: Offer, query: Query, today: date, *, for_all: bool) -> Times:
     first = query.month or today.replace(day=1)
     slots = offer.slots(_month_span(first, query.zone))
     if not slots and query.month is None:
@@ -111,8 +111,7 @@ def _laid_out(offer: Offer, query: Query, today: date, version: Hashable | None)
         slots, first=first, day=query.day, zone=query.zone, today=today, country=clinic().country
     )
     next_free = None if slots else _next_free(offer, first, query.zone)
-    shown = offer.within(_month_span(first, query.zone))
-    return Times(query, month, next_free, None if version is None else (version, shown))
+    return Times(query, month, next_free, for_all)
 
 
 def alternatives(

@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -10,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from booking.app import create_app
-from booking.models import Clinic, Practitioner
+from booking.models import Clinic, Closure, Practitioner
 from booking.models.database import db, transaction
 from booking.services.appointments import cancel_appointment
 from booking.web.kept import Kept
@@ -68,6 +69,38 @@ def test_a_booking_is_seen_on_the_page_at_once(app: Flask) -> None:
         appointment = an_appointment(session, "Tue 10:00", service="video")
         cancel_appointment(session, appointment, HOUSE, now=NOW)
     assert "10:00" in get(client, path).text
+
+
+class Remade(Kept[str]):
+    """What is kept of text, and how often any was written."""
+
+    written = 0
+
+    def or_else(self, key: Hashable, make: Callable[[], str]) -> str:
+        def write() -> str:
+            self.written += 1
+            return make()
+
+        return super().or_else(key, write)
+
+
+def test_a_picker_is_written_anew_only_where_it_would_be_another(app: Flask) -> None:
+    """Of a day that is not open it shows only whether anything is free."""
+    texts = Remade(1_000_000, len)
+    app.extensions["booking"] = replace(app.extensions["booking"], texts=texts)
+    client, path = app.test_client(), "/services/video?month=2026-11&day=2026-11-24"
+
+    def shown() -> tuple[bool, int]:
+        page = client.get(path).get_data(as_text=True)
+        return "25 November, free times" in page, texts.written
+
+    assert shown() == (True, 1)
+    with transaction() as session:
+        an_appointment(session, "Wed 10:00", service="video")
+    assert shown() == (True, 1)
+    with transaction() as session:
+        session.add(Closure(starts_at=at("Wed 00:00"), ends_at=at("Thu 00:00")))
+    assert shown() == (False, 2)
 
 
 def test_what_the_clinic_calls_itself_is_seen_at_once(app: Flask) -> None:
