@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 from booking.messages.foreign.questions import Post
 from booking.models import Appointment, Event, OwedCall, Webhook
 from booking.models.base import table_of
+from booking.services import audit
 from booking.services.links import Keys
 
 LEASE = timedelta(seconds=60)
@@ -115,7 +116,7 @@ def claim(session: Session, *, keys: Keys, hosts: Collection[str], now: datetime
             post = signed(call.webhook, call.message_id, body, keys=keys, hosts=hosts, now=now)
         except InvalidToken:  # sealed under a secret that is known no more
             call.webhook.last_error = UNREADABLE
-            _pause(session, call.webhook, now)
+            _pause(session, call.webhook, keys, now)
             continue
         return Claimed(call.id, call.lease, post)
     return None
@@ -131,9 +132,11 @@ def took(session: Session, claimed: Claimed, *, now: datetime) -> None:
 
 
 def refused(
-    session: Session, claimed: Claimed, status: int | None, error: str, *, now: datetime
+    session: Session, claimed: Claimed, status: int | None, error: str, *, keys: Keys, now: datetime
 ) -> None:
     """Try again later, for a day; an address that fails for days is told nothing more.
+
+    That stands in the audit trail, as what staff do with an address does.
 
     The address rests as well, so that one that hangs does not keep the others waiting with each
     of its calls.
@@ -152,7 +155,7 @@ def refused(
     else:
         call.next_attempt_at = now + wait
     if status == GONE or now - webhook.failing_since >= PAUSE_AFTER:
-        _pause(session, webhook, now)
+        _pause(session, webhook, keys, now)
 
 
 def written(webhook: Webhook, event: str, at: datetime, data: dict[str, Any]) -> bytes:
@@ -257,11 +260,13 @@ def _released(session: Session, claimed: Claimed, **values: object) -> OwedCall 
     return session.get(OwedCall, claimed.call, populate_existing=True)
 
 
-def _pause(session: Session, webhook: Webhook, now: datetime) -> None:
+def _pause(session: Session, webhook: Webhook, keys: Keys, now: datetime) -> None:
     webhook.paused_at = now
     session.flush()
     waiting = (OwedCall.webhook_id == webhook.id, OwedCall.settled_at.is_(None))
     session.execute(update(OwedCall).where(*waiting).values(settled_at=now, failed_at=now))
+    subject = f"webhook-{webhook.id}"
+    audit.note(session, "webhook.pause", keys=keys, actor="system", now=now, subject=subject)
 
 
 def _text(instant: datetime) -> str:

@@ -63,5 +63,6 @@ class WebhookCaller:
                 calls.took(session, claimed, now=self._clock())
             else:
                 error = error or f"The other side answered {status}."
-                calls.refused(session, claimed, status, error, now=self._clock())
+                keys, now = self._keys, self._clock()
+                calls.refused(session, claimed, status, error, keys=keys, now=now)
         log.info("called", call=claimed.call, status=status, taken=good)

@@ -292,6 +292,10 @@ def test_an_address_that_says_it_is_gone_is_paused_at_once_until_it_is_resumed(
     call_all(program, clock)
 
     assert gone == clock.now
+    trail = select(AuditEntry.actor, AuditEntry.action).order_by(AuditEntry.number)
+    acts = ("webhook.pause", "webhook.resume")
+    stands = [(actor, act) for actor, act in db.session.execute(trail) if act in acts]
+    assert stands == [("system", acts[0]), (DESK, acts[1])]
     assert (len(program.heard), the_call().sent_at) == (2, clock.now)
 
 
