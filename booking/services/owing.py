@@ -266,7 +266,7 @@ def _for_staff(
 
 
 def _concerned(session: Session, appointment: Appointment, kind: Kind) -> Iterable[int]:
-    if kind == Kind.CONFIRMED:  # nobody had it before
+    if kind == Kind.CONFIRMED and appointment.sequence == 0:  # nobody had it before
         return [appointment.practitioner_id] if appointment.practitioner.email else []
     whom = {"appointment": appointment.id, "practitioner": appointment.practitioner_id}
     return session.scalars(_CONCERNED, whom)

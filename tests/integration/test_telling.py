@@ -20,6 +20,7 @@ from booking.services.appointments import (
 )
 from booking.services.outbox import LEASE
 from booking.services.owing import owe_question, owe_unchanged
+from booking.services.readdressing import correct_address
 from booking.worker import worker_of
 from booking.worker.delivery import Worker
 from tests.builders import HOUSE, Clock, Mailbox, a_request, at
@@ -362,3 +363,19 @@ def test_who_may_not_have_heard_of_the_earlier_time_hears_of_the_end_after_it_ha
     worker.turn()
 
     assert told(mailbox)[-1] == ("CANCEL", 2)
+
+
+def test_who_waits_to_hear_that_it_went_to_another_hears_so_although_the_address_changed(
+    worker: Worker, mailbox: Mailbox, clock: Clock
+) -> None:
+    made = book(clock)
+    after_the_window(worker, clock)
+    move(made, clock, "Wed 10:00", to="ben")
+    with transaction() as session:
+        found = session.get_one(Appointment, made)
+        correct_address(session, found, "other@mail.example", PATIENCE, now=clock.now, actor="desk")
+    mailbox.mails.clear()
+
+    after_the_window(worker, clock)
+
+    assert len(mailbox.to(ADA)) == len(mailbox.to(BEN)) == 1
