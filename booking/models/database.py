@@ -194,6 +194,15 @@ def _sqlstate(error: BaseException | None) -> str | None:
     return getattr(error, "sqlstate", None) or ""
 
 
+def _is_outdated(error: Any) -> bool:
+    """Whether what was prepared would give other columns by now, since somebody has migrated.
+
+    Only its source tells that from all else that PostgreSQL cannot do.
+    """
+    feature = _sqlstate(error) == "0A000"
+    return feature and error.diag.source_function == "RevalidateCachedQuery"
+
+
 def install_engine_hooks(engine: Engine) -> None:
     """Give every connection its pragmas, and let us choose how a transaction begins."""
     if engine.dialect.name == "sqlite":
@@ -226,8 +235,10 @@ def _install_postgresql_hooks(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error")
     def _left(context: ExceptionContext) -> None:
-        if _sqlstate(context.original_exception) in LEFT_STATES:
-            context.is_disconnect = True  # no connection to that server is used again
+        """No connection to that server is used again, nor one that prepared for another schema."""
+        error = context.original_exception
+        if _sqlstate(error) in LEFT_STATES or _is_outdated(error):
+            context.is_disconnect = True
 
 
 def _has_something_to_say(connection: Any) -> bool:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from queue import Queue
 
@@ -14,11 +14,12 @@ import psycopg
 import pytest
 from flask import Flask, abort
 from sqlalchemy import func, select
+from sqlalchemy.exc import NotSupportedError
 from werkzeug.test import TestResponse
 
 import booking.worker
 from booking.app import SPARE_CONNECTIONS
-from booking.models import Appointment, Occupancy, OwedMessage
+from booking.models import Appointment, Occupancy, OwedMessage, Practitioner
 from booking.models.database import PATIENCE, Busy, db, end_reading, transaction
 from booking.worker import reading, worker_of
 from booking.worker.delivery import IDLE
@@ -64,6 +65,24 @@ def test_whoever_waits_too_long_is_told_to_come_again_and_nothing_is_written(
 def most_waiting() -> float:
     """On PostgreSQL each lock has its own patience, and who waits for a waiter waits for two."""
     return PATIENCE if db.engine.dialect.name == "sqlite" else 2 * PATIENCE
+
+
+@pytest.mark.usefixtures("postgres_app")
+def test_what_was_prepared_before_the_schema_changed_is_prepared_anew(postgres_url: str) -> None:
+    """Another release has migrated while this one runs: its pages must not fail for ever."""
+    address = postgres_url.replace("+psycopg", "")
+    asked = select(Practitioner.slug)
+    for _ in range(10):
+        db.session.scalars(asked).all()
+        db.session.rollback()
+
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute("ALTER TABLE resource ALTER slug TYPE varchar(200)")
+    with suppress(NotSupportedError):
+        db.session.scalars(asked).all()
+    db.session.rollback()
+
+    assert db.session.scalars(asked).all()
 
 
 def test_a_short_wait_is_no_fault(app: Flask, hold: Hold) -> None:
