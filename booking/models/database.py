@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from select import POLLIN, poll
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
@@ -38,6 +37,8 @@ LEFT_STATES = ("25006", "57P01", "57P02", "57P03")
 TRUSTED = 1.0
 """Seconds that a connection of PostgreSQL may lie idle and is still used without asking it."""
 _LIMIT = f"SET lock_timeout = '{int(PATIENCE * 1000)}ms'"
+ALONE = "alone"
+"""What the engine is called whose statements stand outside of any transaction."""
 NO_CONNECTION = "08"
 """The class of what a connection, or a pooler that has no server for us, dies of (the same)."""
 
@@ -83,16 +84,14 @@ def _see_that_it_may(session: OneDatabase, _context: object, _instances: object)
         raise OutsideOfTransaction
 
 
-_READING: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
-
-
 def _reading(engine: Engine) -> Engine:
-    """The same engine, for statements that stand alone."""
+    """The same engine, for statements that stand alone; it lives as long as its app."""
     if engine.dialect.name == "sqlite":
         return engine
-    if engine not in _READING:
-        _READING[engine] = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return _READING[engine]
+    engines = cast(dict[str | None, Engine], db.engines)
+    if ALONE not in engines:
+        engines[ALONE] = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return engines[ALONE]
 
 
 class Busy(Exception):
@@ -219,7 +218,6 @@ def _install_postgresql_hooks(engine: Engine) -> None:
             connection.prepare_threshold = None
         else:
             connection.pgconn.exec_(_LIMIT.encode())
-        record.info["used"] = time.monotonic()
 
     @event.listens_for(engine, "checkin")
     def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
@@ -227,10 +225,7 @@ def _install_postgresql_hooks(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkout")
     def _ask(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-        """See whether it still stands; `pool_pre_ping` would ask it each time."""
-        idle = time.monotonic() - record.info["used"]
-        doubtful = connection.closed or idle > TRUSTED or _has_something_to_say(connection)
-        if doubtful and not _answers(engine, connection):
+        if _is_doubtful(connection, record) and not _answers(engine, connection):
             raise InvalidatePoolError
 
     @event.listens_for(engine, "handle_error")
@@ -239,6 +234,19 @@ def _install_postgresql_hooks(engine: Engine) -> None:
         error = context.original_exception
         if _sqlstate(error) in LEFT_STATES or _is_outdated(error):
             context.is_disconnect = True
+
+
+def _is_doubtful(connection: Any, record: ConnectionPoolEntry) -> bool:
+    """Whether to ask a connection if it still stands; `pool_pre_ping` would ask it each time.
+
+    A new one is not asked: were it gone as well, the pool would give up, and in words that say
+    nothing of a database that is away.
+    """
+    used = record.info.get("used")
+    if used is None:
+        return False
+    idle = time.monotonic() - used
+    return connection.closed or idle > TRUSTED or _has_something_to_say(connection)
 
 
 def _has_something_to_say(connection: Any) -> bool:

@@ -13,7 +13,7 @@ from queue import Queue
 import psycopg
 import pytest
 from flask import Flask, abort
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import NotSupportedError
 from werkzeug.test import TestResponse
 
@@ -168,10 +168,10 @@ def let_it_write(database_url: str, write: str) -> None:
 
 
 def end_everybody(database_url: str) -> None:
-    """End all connections to a database but the one that asks for it."""
+    """End all connections to a database but the one that asks for it, and wait until they have."""
     with psycopg.connect(plain(database_url), autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
@@ -214,10 +214,31 @@ def gone(database_url: str) -> Iterator[None]:
     with psycopg.connect(elsewhere, autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false'.encode())
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [name],
         )
         yield
         connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'.encode())
+
+
+def test_connections_that_end_as_soon_as_they_begin_are_no_database_either(
+    postgres_app: Flask, postgres_url: str
+) -> None:
+    """A proxy takes everybody in, and finds out then that nobody is behind it."""
+    db.session.remove()
+    db.engine.dispose()
+
+    @event.listens_for(db.engine, "connect")
+    def ends(*_: object) -> None:
+        end_everybody(postgres_url)
+        time.sleep(0.05)
+
+    answer = postgres_app.test_client().get("/services/visit")
+    written = book(postgres_app)
+
+    event.remove(db.engine, "connect", ends)
+    assert (answer.status_code, written.status_code) == (503, 503)
+    assert book(postgres_app).status_code == 201
 
 
 def test_an_answer_that_is_ready_is_given_though_the_database_has_gone(
