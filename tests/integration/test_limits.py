@@ -184,6 +184,17 @@ def test_an_appointment_counts_three_times_in_its_own_transaction(limited: Flask
     assert ([*hits], len(commits)) == ([(1,), (1,), (1,)], 1)
 
 
+def test_the_counters_of_a_request_are_looked_up_at_once(limited: Flask) -> None:
+    """Under the very names by which the library asks for each: else it would ask again."""
+    asked: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+    assert book(visitor(limited), 0).status_code == 201
+    assert asks_for_links(limited).status_code == 303
+
+    assert sum("FROM rate_counter" in each for each in asked) == 2
+
+
 def test_what_is_not_booked_after_all_is_not_counted(limited: Flask) -> None:
     def breaks(_connection: object) -> None:
         raise RuntimeError("The power fails.")
