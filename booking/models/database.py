@@ -44,7 +44,8 @@ NO_CONNECTION = "08"
 
 
 class OutsideOfTransaction(RuntimeError):
-    """Something was to be written where nothing would commit it: a fault of the program."""
+    """Something was to be written where nothing would commit it, or locked where nothing would
+    keep the lock: a fault of the program."""
 
 
 class OneDatabase(Session):
@@ -70,7 +71,8 @@ class OneDatabase(Session):
             return bind
         if self.writing:
             return self._db.engine
-        if isinstance(clause, UpdateBase):
+        locking = getattr(clause, "_for_update_arg", None) is not None
+        if locking or isinstance(clause, UpdateBase):
             raise OutsideOfTransaction
         return _reading(self._db.engine)
 

@@ -13,14 +13,21 @@ from queue import Queue
 import psycopg
 import pytest
 from flask import Flask, abort
-from sqlalchemy import event, func, select
+from sqlalchemy import Executable, event, func, select, update
 from sqlalchemy.exc import NotSupportedError
 from werkzeug.test import TestResponse
 
 import booking.worker
 from booking.app import SPARE_CONNECTIONS
-from booking.models import Appointment, Occupancy, OwedMessage, Practitioner
-from booking.models.database import PATIENCE, Busy, db, end_reading, transaction
+from booking.models import Appointment, Clinic, Occupancy, OwedMessage, Practitioner
+from booking.models.database import (
+    PATIENCE,
+    Busy,
+    OutsideOfTransaction,
+    db,
+    end_reading,
+    transaction,
+)
 from booking.worker import reading, worker_of
 from booking.worker.delivery import IDLE
 from tests.builders import Clock, Mailbox, an_appointment, at
@@ -125,6 +132,39 @@ def test_a_transaction_that_cannot_begin_leaves_the_next_one_untouched(hold: Hol
         an_appointment(session)
 
     assert counts()[Appointment] == 1
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize(
+    "statement",
+    [update(Clinic).values(name="Other"), select(Clinic).with_for_update()],
+    ids=["written", "locked"],
+)
+def test_outside_of_a_transaction_nothing_is_written_or_locked(statement: Executable) -> None:
+    with pytest.raises(OutsideOfTransaction):
+        db.session.execute(statement)
+
+
+@pytest.mark.usefixtures("app")
+def test_what_was_changed_outside_of_a_transaction_is_never_written() -> None:
+    db.session.get_one(Clinic, 1).name = "Other"
+
+    with pytest.raises(OutsideOfTransaction):
+        db.session.scalars(select(Practitioner)).all()
+    with transaction() as session:
+        assert session.get_one(Clinic, 1).name != "Other"
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("how_it_ends", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_nothing_is_written_after_a_transaction_however_it_ended(
+    how_it_ends: type[BaseException],
+) -> None:
+    with pytest.raises(how_it_ends), transaction():
+        raise how_it_ends
+
+    with pytest.raises(OutsideOfTransaction):
+        db.session.execute(update(Clinic).values(name="Other"))
 
 
 def test_after_a_crash_of_postgresql_the_app_is_back_within_seconds(
