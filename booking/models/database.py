@@ -216,6 +216,8 @@ def _install_postgresql_hooks(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: ConnectionPoolEntry) -> None:
         record.info["pooled"] = _is_pooled(connection)
+        if connection.closed:  # SQLAlchemy would let the bare error of the driver through
+            raise engine.dialect.loaded_dbapi.OperationalError("The line was closed at once.")
         if record.info["pooled"]:
             connection.prepare_threshold = None
         else:

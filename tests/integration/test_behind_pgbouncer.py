@@ -19,6 +19,7 @@ from booking.worker import worker_of
 from chaos.holds import crowd, homeless, overlaps
 from tests import pgbouncer
 from tests.builders import HOUSE, NOW, Mailbox, at
+from tests.integration.test_database import gone
 
 SIZE = 2
 """Fewer connections than anybody who comes."""
@@ -93,6 +94,18 @@ def test_what_is_remembered_of_the_free_times_is_right_after_each_change(app: Fl
 
 
 @pytest.mark.usefixtures("app")
+def test_a_pooler_without_a_server_is_no_database(app: Flask, postgres_url: str) -> None:
+    """It takes everybody in, and closes the line when the first question finds nobody."""
+    db.session.remove()
+    db.engine.dispose()
+
+    with gone(postgres_url):
+        page = app.test_client().get("/services/visit")
+        written = booked(app, "Tue 09:00", 1)
+
+    assert (page.status_code, written.status_code) == (503, 503)
+
+
 def test_a_time_that_is_held_is_not_offered_to_others() -> None:
     visitor = Visitor((b"key".ljust(32),), "here", "Sam")
 
