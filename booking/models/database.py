@@ -216,12 +216,11 @@ def _install_postgresql_hooks(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: ConnectionPoolEntry) -> None:
         record.info["pooled"] = _is_pooled(connection)
-        if connection.closed:  # SQLAlchemy would let the bare error of the driver through
-            raise engine.dialect.loaded_dbapi.OperationalError("The line was closed at once.")
         if record.info["pooled"]:
             connection.prepare_threshold = None
         else:
             connection.pgconn.exec_(_LIMIT.encode())
+        _see_that_it_stands(engine, connection)
 
     @event.listens_for(engine, "checkin")
     def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
@@ -238,6 +237,12 @@ def _install_postgresql_hooks(engine: Engine) -> None:
         error = context.original_exception
         if _sqlstate(error) in LEFT_STATES or _is_outdated(error):
             context.is_disconnect = True
+
+
+def _see_that_it_stands(engine: Engine, connection: Any) -> None:
+    """Of a closed one SQLAlchemy would let the bare error of the driver through, later on."""
+    if connection.closed:
+        raise engine.dialect.loaded_dbapi.OperationalError("The line was closed at once.")
 
 
 def _is_doubtful(connection: Any, record: ConnectionPoolEntry) -> bool:
