@@ -93,7 +93,6 @@ def test_what_is_remembered_of_the_free_times_is_right_after_each_change(app: Fl
     assert offered(app) == before
 
 
-@pytest.mark.usefixtures("app")
 def test_a_pooler_without_a_server_is_no_database(app: Flask, postgres_url: str) -> None:
     """It takes everybody in, and closes the line when the first question finds nobody."""
     db.session.remove()
@@ -106,6 +105,7 @@ def test_a_pooler_without_a_server_is_no_database(app: Flask, postgres_url: str)
     assert (page.status_code, written.status_code) == (503, 503)
 
 
+@pytest.mark.usefixtures("app")
 def test_a_time_that_is_held_is_not_offered_to_others() -> None:
     visitor = Visitor((b"key".ljust(32),), "here", "Sam")
 
