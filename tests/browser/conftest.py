@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_security.utils import hash_password
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Error, Page, ViewportSize, sync_playwright
 from sqlalchemy import func, select
 from werkzeug.serving import make_server
 
@@ -205,6 +205,9 @@ def watched(chromium: Browser) -> Iterator[Opener]:
 
     yield opened
     for context in contexts:
+        for page in context.pages:  # what closing cuts off would look like a fault of the page
+            with suppress(Error):
+                page.wait_for_load_state()
         context.close()
     assert [each for watch in watches for each in watch.strangers] == []
     assert [each for watch in watches for each in watch.noises] == []
