@@ -152,7 +152,7 @@ def _write_down(session: Session, hits: Iterable[_Hit]) -> None:
 
 
 def install(app: Flask) -> None:
-    """Limit what is marked below; what counts by its answer is counted after it, in one go."""
+    """Limit what is marked below; what counts by its answer alone is counted after it."""
     app.after_request(_count_gathered)  # what is registered last runs first
     limiter.init_app(app)
     app.after_request(_gather)
@@ -164,7 +164,7 @@ def _gather(response: Response) -> Response:
 
 
 def _count_gathered(response: Response) -> Response:
-    """Each commit of its own would be felt: an appointment counts three times.
+    """Count in one commit what nobody has counted in that of what was made (`count_with`).
 
     The answer holds even where it could not be counted: what it says has been written.
     """

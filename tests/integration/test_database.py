@@ -13,13 +13,13 @@ from queue import Queue
 import psycopg
 import pytest
 from flask import Flask, abort
-from sqlalchemy import Executable, event, func, select, update
+from sqlalchemy import Executable, event, func, select, text, update
 from sqlalchemy.exc import NotSupportedError
 from werkzeug.test import TestResponse
 
 import booking.worker
 from booking.app import SPARE_CONNECTIONS
-from booking.models import Appointment, Clinic, Occupancy, OwedMessage, Practitioner
+from booking.models import Appointment, Clinic, Occupancy, OwedMessage, Practitioner, database
 from booking.models.database import (
     PATIENCE,
     Busy,
@@ -279,6 +279,40 @@ def test_connections_that_end_as_soon_as_they_begin_are_no_database_either(
     event.remove(db.engine, "connect", ends)
     assert (answer.status_code, written.status_code) == (503, 503)
     assert book(postgres_app).status_code == 201
+
+
+def test_a_connection_that_was_just_used_is_not_asked_whether_it_stands(
+    postgres_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def ask(line: object) -> bool:
+        asked.append(line)
+        return True
+
+    monkeypatch.setattr(db.engine.dialect, "do_ping", ask)
+    client = postgres_app.test_client()
+
+    for _ in range(3):
+        client.get("/services/visit")
+    db.session.remove()
+    assert asked == []
+
+    monkeypatch.setattr(database, "TRUSTED", 0.0)
+    client.get("/services/visit")
+    assert asked
+
+
+def test_what_a_page_asks_stays_prepared(postgres_app: Flask) -> None:
+    """A ROLLBACK at its end would throw that away."""
+    client = postgres_app.test_client()
+
+    for _ in range(8):  # the driver prepares what it is asked more often than five times
+        client.get("/services/visit")
+        db.session.remove()
+
+    kept = db.session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    assert any("FROM time_version" in each for each in kept)
 
 
 def test_an_answer_that_is_ready_is_given_though_the_database_has_gone(
